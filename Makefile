@@ -1,0 +1,42 @@
+# Every target sets up what it needs by itself and is quick the second time.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo serve tui check test test-crash bench clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+$(STAMP): pyproject.toml
+	@echo "Setting up $(VENV) (once; about a minute)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --editable . --group dev
+	@touch $@
+
+demo: $(STAMP) ## Run a gateway on simulated accounts, with a funded key and curl lines to paste
+	@$(BIN)/trigate demo
+
+serve: $(STAMP) ## Run the gateway on ./data
+	@$(BIN)/trigate serve
+
+check: $(STAMP) ## Lint, types, import rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+test: $(STAMP) ## Run the tests
+	@$(BIN)/pytest -n auto -m "not slow"
+
+test-crash: $(STAMP) ## Kill the gateway at 200 random instants and audit the books each time
+	@$(BIN)/pytest -m slow tests/faults
+
+bench: $(STAMP) ## Measure the table of docs/performance.md on this machine
+	@$(BIN)/python -m tests.bench
+
+clean: ## Remove what the other targets made, but no data
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

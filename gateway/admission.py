@@ -1,0 +1,233 @@
+"""May this call be made, by which accounts, and for how much at most. Nothing is reserved until all of it is known."""
+
+from collections.abc import Iterable
+
+import msgspec
+import trio
+from msgspec.structs import replace
+
+from gateway.billing.estimates import Plan, plan_call
+from gateway.billing.prices import variant_names
+from gateway.catalog import Model, Price
+from gateway.clock import now_ms
+from gateway.dialects.base import ObjectReference, Peek
+from gateway.errors import BadRequest, OutOfCredit, RateLimited, Unavailable, WrongEndpoint
+from gateway.limits.headers import Headers, anthropic_headers, openai_headers
+from gateway.open_calls import OpenCall, StreamClient
+from gateway.records import Call, DialectName
+from gateway.services import Services
+from gateway.terms import Caller, Inbound, Terms
+from gateway.upstream.serving import Seat
+
+ENDPOINTS: dict[DialectName, str] = {
+    "messages": "POST /v1/messages",
+    "chat": "POST /v1/chat/completions",
+    "responses": "POST /v1/responses",
+}
+NOT_SERVED_RETRY_S = 30.0
+RESPONSES_LEAST_TOKENS = 16
+
+
+async def admit(inbound: Inbound, services: Services) -> Terms:
+    """The terms of a call, its rate limits debited. Raises the CallError that says why not."""
+    check_open(services)
+    caller, dialect = inbound.caller, inbound.dialect
+    check_dialect(caller, dialect.name)
+    peek = dialect.peek(inbound.body, limit_required=inbound.limit_required)
+    at = now_ms()
+    model, seats = who_serves(inbound, peek, services)
+    if peek.references:
+        seats = await pinned(peek.references, seats, caller, services)
+    estimate = min(peek.input_estimate, model.context_tokens) if model.context_tokens else peek.input_estimate
+    input_tokens = services.corrections.corrected(model.id, estimate)
+    limit_headers = check_rate(inbound, input_tokens, services)
+    price = services.configuration.price(model, at)
+    if price is None:
+        limit = services.settings.default_output_tokens if _must_set_limit(inbound, peek) else None
+        return Terms(inbound, peek, model, seats, None, input_tokens, limit, limit_headers=limit_headers)
+    plan = _plan(inbound, peek, model, price, input_tokens, services, at)
+    limit = None if plan.output_limit is None else max(1, plan.output_limit // peek.choices)
+    if limit == peek.output_limit:
+        limit = None
+    return Terms(
+        inbound,
+        peek,
+        model,
+        seats,
+        price,
+        input_tokens,
+        limit,
+        plan.hold_micro,
+        plan.schedule,
+        plan.warnings,
+        limit_headers,
+    )
+
+
+def begin(terms: Terms, client: StreamClient, services: Services) -> OpenCall:
+    """Reserve what the call may cost, and enter it among the open ones. Raises OutOfCredit."""
+    inbound = terms.inbound
+    caller = inbound.caller
+    customer = caller.customer
+    spend = services.spending.open(caller.key, customer, terms.hold_micro, now_ms())
+    try:
+        hold = services.wallets.hold(customer.id, terms.hold_micro, unlimited=customer.unlimited or terms.price is None)
+    except OutOfCredit:
+        spend.release()
+        raise
+    row = Call(
+        id=inbound.id,
+        customer_id=customer.id,
+        key_id=None if caller.key is None else caller.key.id,
+        tier=caller.tier.name,
+        dialect=inbound.dialect.name,
+        model_asked=terms.peek.model,
+        model=terms.model.id,
+        stream=terms.peek.stream,
+        started_at=now_ms(),
+        client_ip=inbound.client_ip,
+        price_version=terms.price.version if terms.price else "free",
+        multiplier_bp=caller.tier.multiplier_bp,
+        warnings=terms.warnings,
+        gateway_id=services.gateway_id,
+        boot_id=services.boot_id,
+    )
+    call = OpenCall(terms, client, row, hold, spend)
+    if caller.key is not None:
+        services.key_uses.note(caller.key.id, row.started_at, inbound.client_ip)
+    call.scope.deadline = trio.current_time() + services.settings.call_timeout_s
+    services.open_calls.add(call)
+    return call
+
+
+def check_open(services: Services) -> None:
+    """New calls wait outside while the gateway stops or cannot record what they would cost."""
+    if services.condition.draining:
+        raise Unavailable("The gateway is stopping. Retry shortly.", retry_after_s=5)
+    if not services.ledger.healthy:
+        raise Unavailable("The gateway cannot record calls at the moment. Retry shortly.", retry_after_s=5)
+
+
+def check_dialect(caller: Caller, dialect: DialectName) -> None:
+    """400 rather than 403 or 404: those make Claude Code hide the message."""
+    if dialect not in caller.tier.dialects:
+        served = " and ".join(ENDPOINTS[name] for name in caller.tier.dialects)
+        raise WrongEndpoint(
+            f"{ENDPOINTS[dialect]} is not served for {caller.tier.name} keys. Use {served} with this key."
+        )
+
+
+def who_serves(inbound: Inbound, peek: Peek, services: Services) -> tuple[Model, tuple[Seat, ...]]:
+    """The model, and the accounts that serve it in the dialect of the call."""
+    configuration = services.configuration
+    model = configuration.model(peek.model)
+    configuration.permit(inbound.caller, model)
+    served = configuration.served.get(model.id)
+    if served is None:
+        raise Unavailable(
+            f"No account of this gateway serves {model.id} at the moment.", retry_after_s=NOT_SERVED_RETRY_S
+        )
+    seats = served.seats.get(inbound.dialect.name)
+    if not seats:
+        others = [ENDPOINTS[name] for name in served.seats if name in inbound.caller.tier.dialects]
+        use = f"Use {' or '.join(others)} for it." if others else "GET /v1/models lists what this key can call."
+        raise WrongEndpoint(f"{model.id} is not served under {ENDPOINTS[inbound.dialect.name]}. {use}", field="model")
+    return model, seats
+
+
+async def pinned(
+    references: Iterable[ObjectReference], seats: tuple[Seat, ...], caller: Caller, services: Services
+) -> tuple[Seat, ...]:
+    """Only the account that made what the request refers to can answer it; only its owner may ask."""
+    for reference in references:
+        known = await services.reads.object(caller.customer.id, reference.object_id)
+        if known is None:
+            raise unknown_reference(reference)
+        seats = tuple(seat for seat in seats if seat.account.id == known.account_id)
+        if not seats:
+            raise Unavailable(
+                f"{reference.field}: the account that holds {reference.object_id} does not serve this model now.",
+                retry_after_s=NOT_SERVED_RETRY_S,
+            )
+    return seats
+
+
+def unknown_reference(reference: ObjectReference) -> BadRequest:
+    """The same words whether it does not exist or is somebody else's."""
+    return BadRequest(f"{reference.field}: {reference.object_id!r} was not found.", field=reference.field)
+
+
+def limits_of(caller: Caller) -> tuple[int | None, int | None, int | None]:
+    """(requests a minute, tokens a minute, concurrency) of a caller: the key's own, or its tier's."""
+    key, tier = caller.key, caller.tier
+    if key is None:
+        return None, None, tier.concurrency
+    return (
+        key.rpm if key.rpm is not None else tier.rpm,
+        key.tpm if key.tpm is not None else tier.tpm,
+        key.concurrency if key.concurrency is not None else tier.concurrency,
+    )
+
+
+def check_rate(inbound: Inbound, input_tokens: int, services: Services) -> Headers:
+    """Debit a request and its estimated tokens, or raise RateLimited. Returns the headers that say what is left."""
+    caller = inbound.caller
+    rpm, tpm, _ = limits_of(caller)
+    if caller.key is None or not (rpm or tpm):
+        return []
+    decision = services.limiter.check_key(caller.key.id, rpm=rpm, tpm=tpm, tokens=input_tokens, now=trio.current_time())
+    if inbound.dialect.name == "messages":
+        headers = anthropic_headers(decision.requests, decision.tokens, now_ms())
+    else:
+        headers = openai_headers(decision.requests, decision.tokens)
+    if not decision.allowed:
+        which = "requests" if decision.requests is not None and not decision.requests.allowed else "tokens"
+        services.metrics.limit_refused(f"{which}_per_minute")
+        raise RateLimited(
+            f"This key's limit of {which} per minute is reached.",
+            retry_after_s=decision.retry_after_s,
+            headers=headers,
+        )
+    return headers
+
+
+def _must_set_limit(inbound: Inbound, peek: Peek) -> bool:
+    return inbound.dialect.name == "messages" and peek.output_limit is None
+
+
+def _plan(
+    inbound: Inbound, peek: Peek, model: Model, price: Price, input_tokens: int, services: Services, at: int
+) -> Plan:
+    caller = inbound.caller
+    customer = caller.customer
+    limited = not customer.unlimited
+    asked = peek.output_limit
+    room = services.spending.room(caller.key, customer, at)
+    if asked is None and (limited or room is not None or _must_set_limit(inbound, peek)):
+        asked = min(services.settings.default_output_tokens, model.max_output_tokens)
+    if peek.choices > 1:
+        model = replace(model, max_output_tokens=model.max_output_tokens * peek.choices)
+        asked = None if asked is None else asked * peek.choices
+    return plan_call(
+        model=model,
+        price=price,
+        multiplier_bp=caller.tier.multiplier_bp,
+        input_tokens=input_tokens,
+        asked_limit=asked,
+        stream=peek.stream,
+        wallet=services.wallets.wallet(customer.id) if limited else None,
+        room=room,
+        thinking_budget=peek.thinking_budget,
+        minimum_output=RESPONSES_LEAST_TOKENS if inbound.dialect.name == "responses" else 1,
+        variants=variant_names(*(_text(peek, name) for name in ("service_tier", "speed", "inference_geo"))),
+        cache_writes=b'"cache_control"' in inbound.body or b'"prompt_cache' in inbound.body,
+        slice_tokens=services.settings.slice_tokens,
+    )
+
+
+def _text(peek: Peek, name: str) -> str:
+    raw = peek.fields.get(name)
+    if raw is None:
+        return ""
+    value = msgspec.json.decode(raw)
+    return value if isinstance(value, str) else ""

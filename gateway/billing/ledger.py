@@ -1,0 +1,168 @@
+"""The trio side of the one writer: submit, wait for the commit, retry what failed, know when it is behind.
+
+A settlement is submitted without waiting, so no cancellation can come between a charge leaving the wallet and its
+job reaching the queue. Whoever must not speak before the money is on disk waits on the returned `Commit`.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+import trio
+
+from gateway.errors import StoreUnavailable, Unavailable
+from gateway.records import Call, Settlement
+from gateway.store.jobs import Checkpoint, Job, RememberObjects, Settle
+
+RETRY_EVERY_S = 1.0
+
+
+class JobWriter(Protocol):
+    """What the ledger needs of the store's writer. `done` is called on the writer's thread."""
+
+    def submit(self, job: Job, done: Callable[[BaseException | None], None]) -> None: ...
+
+
+class Commit:
+    """A submitted settlement. `wait` returns once it is on disk; the deadline is the caller's."""
+
+    __slots__ = ("_ledger", "_waiter", "committed", "failed", "settlement", "submitted_at")
+
+    def __init__(self, ledger: "Ledger", settlement: Settlement, submitted_at: float) -> None:
+        self._ledger = ledger
+        self._waiter: trio.lowlevel.Task | None = None
+        self.settlement = settlement
+        self.submitted_at = submitted_at
+        self.committed = False
+        self.failed = False
+
+    async def wait(self, timeout_s: float) -> None:
+        """Raises Unavailable if the commit failed or took longer; the job stays queued and is retried."""
+        if self.committed:
+            return
+        with trio.move_on_after(timeout_s):
+            while not self.committed and not self.failed:
+                self._waiter = trio.lowlevel.current_task()
+                await trio.lowlevel.wait_task_rescheduled(self._abort)
+        if not self.committed:
+            self._ledger.note_late(self)
+            raise Unavailable("The answer could not be recorded. Nothing was lost; retry shortly.", retry_after_s=5)
+
+    def _abort(self, _: object) -> trio.lowlevel.Abort:
+        # At once, not when the task next runs: the commit may come before that, and no task is woken twice.
+        self._waiter = None
+        return trio.lowlevel.Abort.SUCCEEDED
+
+    def finish(self, error: BaseException | None) -> None:
+        """On the loop's thread: the writer has answered."""
+        self.committed = error is None
+        self.failed = error is not None
+        if self._waiter is not None:
+            trio.lowlevel.reschedule(self._waiter)
+            self._waiter = None
+
+
+class Ledger:
+    """Settlements on their way to disk. `healthy` is false while any failed or is overdue."""
+
+    def __init__(self, writer: JobWriter) -> None:
+        self._writer = writer
+        self.on_commit: Callable[[float], None] | None = None
+        """Told how many seconds each commit took."""
+        self._token = trio.lowlevel.current_trio_token()
+        self._answers: deque[tuple[Commit, BaseException | None]] = deque()
+        self._troubled: set[Commit] = set()
+        self._to_retry: list[Commit] = []
+        self._pending = 0
+        self._idle = trio.Event()
+        self.last_error: str = ""
+
+    @property
+    def healthy(self) -> bool:
+        return not self._troubled
+
+    @property
+    def pending(self) -> int:
+        """Settlements submitted and not yet on disk."""
+        return self._pending
+
+    def settle(self, settlement: Settlement) -> Commit:
+        """Queue one call's receipt, attempts and charge as one transaction."""
+        commit = Commit(self, settlement, trio.current_time())
+        self._pending += 1
+        self._send(commit)
+        return commit
+
+    def checkpoint(self, calls: list[Call]) -> None:
+        """Have the database know open calls as they stand, should the process die."""
+        self.submit(Checkpoint(calls))
+
+    def forget_object(self, customer_id: int, object_id: str) -> None:
+        """An upstream no longer keeps this id."""
+        self.submit(RememberObjects([], [(customer_id, object_id)]))
+
+    def submit(self, job: Job) -> None:
+        """Queue a job nobody waits for: its failure is recorded, its next run repeats it."""
+        try:
+            self._writer.submit(job, self._note_error)
+        except StoreUnavailable as error:
+            self._note_error(error)
+
+    def note_late(self, commit: Commit) -> None:
+        """A commit over its deadline: until it is on disk, new calls are refused."""
+        self._troubled.add(commit)
+
+    async def retry_failed(self) -> None:
+        """Service task: resubmit what failed. Settlements are idempotent, so a lost acknowledgement charges once."""
+        while True:
+            await trio.sleep(RETRY_EVERY_S)
+            failed, self._to_retry = self._to_retry, []
+            for commit in failed:
+                commit.failed = False
+                self._send(commit)
+
+    async def drained(self) -> None:
+        """Returns when every settlement is on disk. The deadline is the caller's."""
+        while self._pending:
+            self._idle = trio.Event()
+            await self._idle.wait()
+
+    def _send(self, commit: Commit) -> None:
+        try:
+            self._writer.submit(Settle(commit.settlement), lambda error: self._answered(commit, error))
+        except StoreUnavailable as error:
+            self._answered(commit, error)
+
+    def _answered(self, commit: Commit, error: BaseException | None) -> None:
+        """On the writer's thread. One wake-up serves every answer of a group commit.
+
+        Appending before looking is what makes it safe: with more than one waiting, the loop's thread has not yet
+        taken the earlier one and will look again.
+        """
+        self._answers.append((commit, error))
+        if len(self._answers) == 1:
+            try:
+                self._token.run_sync_soon(self._take_answers)
+            except trio.RunFinishedError:
+                return
+
+    def _take_answers(self) -> None:
+        now = trio.current_time()
+        while self._answers:
+            commit, error = self._answers.popleft()
+            commit.finish(error)
+            if error is None:
+                self._pending -= 1
+                self._troubled.discard(commit)
+                if self.on_commit is not None:
+                    self.on_commit(now - commit.submitted_at)
+            else:
+                self.last_error = repr(error)
+                self._troubled.add(commit)
+                self._to_retry.append(commit)
+        if not self._pending:
+            self._idle.set()
+
+    def _note_error(self, error: BaseException | None) -> None:
+        if error is not None:
+            self.last_error = repr(error)

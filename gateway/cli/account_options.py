@@ -1,0 +1,90 @@
+"""The options that `accounts add` and `accounts set` share."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import click
+from msgspec import UNSET, UnsetType
+
+from gateway.cli.secrets import from_environment, refuse_private_headers
+from gateway.cli.values import NoLimit, as_limit, given, limit_given, list_option, merged, pair_option, scalar
+from gateway.errors import UsageError
+from gateway.records import Account, DialectName
+from gateway.store.operators.accounts import AccountChanges
+
+_OPTIONS: tuple[Callable[..., Any], ...] = (
+    click.option("--base-url", metavar="URL", help="Where it is; the vendor's own endpoint if not given."),
+    list_option("--models", "Upstream models to use; every one of its vendor if not given.", "GLOB"),
+    pair_option("--model-map", "What the upstream calls a model of the catalog.", "MODEL=UPSTREAM"),
+    list_option("--dialects", "Protocols to use of those it speaks: messages, chat, responses.", "DIALECT"),
+    click.option("--priority", type=int, metavar="N", help="Higher is tried first (0 if not given)."),
+    click.option("--weight", type=int, metavar="N", help="Share of the calls among equal priorities (1)."),
+    click.option("--max-concurrency", type=as_limit, metavar="N|none", help="Calls at once."),
+    click.option("--free/--priced", default=None, help="Its models cost nothing, on purpose."),
+    click.option("--proxy", metavar="URL", help="http, https or socks5 proxy; '' for none."),
+    click.option("--proxy-env", metavar="VARIABLE", help="Variable that holds a proxy URL with a password."),
+    pair_option("--header", "Header to send with every call.", "NAME=VALUE"),
+    pair_option("--header-env", "Header whose value is in a variable.", "NAME=VARIABLE"),
+    pair_option("--option", "Switch of its kind, such as auth=bearer or ttft_ms=200.", "NAME=VALUE"),
+    click.option(
+        "--on-cancel",
+        type=click.Choice(("stops", "continues", "unknown")),
+        help="Whether the upstream stops billing an answer that is cancelled.",
+    ),
+)
+
+
+def account_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add them all to a command."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def changes_from(
+    before: Account | None = None,
+    *,
+    new_name: str | None = None,
+    base_url: str | None,
+    models: tuple[str, ...] | None,
+    model_map: dict[str, str],
+    dialects: tuple[DialectName, ...] | None,
+    priority: int | None,
+    weight: int | None,
+    max_concurrency: int | NoLimit | None,
+    free: bool | None,
+    proxy: str | None,
+    proxy_env: str | None,
+    header: dict[str, str],
+    header_env: dict[str, str],
+    option: dict[str, str],
+    on_cancel: Literal["stops", "continues", "unknown"] | None,
+) -> AccountChanges:
+    """What was given. Pairs are laid over those the account has. Raises UsageError for a credential in the open."""
+    refuse_private_headers(header)
+    secret_headers = {name: from_environment(variable, "--header-env") for name, variable in header_env.items()}
+    headers = {name.lower(): value for name, value in {**header, **secret_headers}.items()}
+    scalars = {name: scalar(text) for name, text in option.items()}
+    return AccountChanges(
+        name=given(new_name),
+        base_url=given(base_url),
+        models=given(models),
+        model_map=merged(before.model_map if before else {}, model_map) if model_map else UNSET,
+        dialects=given(dialects),
+        priority=given(priority),
+        weight=given(weight),
+        max_concurrency=limit_given(max_concurrency),
+        free=given(free),
+        proxy=_proxy(proxy, proxy_env),
+        extra_headers=merged(before.extra_headers if before else {}, headers) if headers else UNSET,
+        on_cancel=given(on_cancel),
+        options=merged(before.options if before else {}, scalars) if scalars else UNSET,
+    )
+
+
+def _proxy(url: str | None, variable: str | None) -> str | UnsetType | None:
+    if variable is not None:
+        return from_environment(variable, "--proxy-env")
+    if url and "@" in url:
+        raise UsageError("A proxy's password is not given on the command line. Use --proxy-env VARIABLE.")
+    return UNSET if url is None else url or None

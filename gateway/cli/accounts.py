@@ -1,0 +1,336 @@
+"""`trigate accounts`: the upstream credentials and endpoints that calls are sent to."""
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+from msgspec import UNSET
+
+from gateway.cli import words
+from gateway.cli.account_options import account_options, changes_from
+from gateway.cli.command import Noun, Session, pass_session
+from gateway.cli.output import (
+    Column,
+    Facts,
+    can_ask,
+    confirm,
+    facts_of,
+    paint_state,
+    show_done,
+    show_json,
+    show_list,
+    show_one,
+    talk,
+)
+from gateway.cli.secrets import ask_secret, read_secret, secret_options
+from gateway.cli.states import account_state
+from gateway.clock import now_ms
+from gateway.errors import UsageError
+from gateway.records import Account, AccountKind, DialectName
+from gateway.store.operators import accounts as operators
+from gateway.store.operators.accounts import DEFAULT_BASE_URLS, AccountChanges
+from gateway.store.queries.views import AccountView, account_views
+
+if TYPE_CHECKING:
+    from gateway.store.database import Database
+    from gateway.vault import Vault
+
+KINDS = ("anthropic", "openai", "simulated")
+
+_COLUMNS = (
+    Column("NAME", lambda each: each["name"]),
+    Column("KIND", lambda each: each["kind"]),
+    Column("PRIORITY", lambda each: str(each["priority"]), right=True),
+    Column("IN USE", lambda each: _in_use(each), right=True),
+    Column("STATE", lambda each: each["state"], paint=paint_state),
+    Column("WHY", lambda each: each["why"]),
+)
+
+
+@click.group(cls=Noun)
+def accounts() -> None:
+    """Upstream accounts that calls are sent to."""
+
+
+@accounts.command("list")
+@pass_session
+def list_accounts(session: Session) -> None:
+    """The accounts and their state, first tried first."""
+    with session.database(read_only=True) as database:
+        facts = [facts_of_view(view) for view in account_views(database)]
+    empty = (
+        "No accounts yet. An account is an upstream credential or server that answers calls:\n"
+        "  trigate accounts add NAME --kind anthropic --secret-stdin"
+    )
+    show_list(session, facts, _COLUMNS, empty=empty)
+
+
+@accounts.command()
+@click.argument("name")
+@click.option("--kind", type=click.Choice(KINDS), required=True, help="What protocol family it speaks.")
+@secret_options
+@account_options
+@click.option("--discover", is_flag=True, help="Read the server's own list of models and offer those.")
+@pass_session
+def add(
+    session: Session,
+    /,
+    name: str,
+    kind: AccountKind,
+    secret_stdin: bool,
+    secret_env: str | None,
+    discover: bool,
+    **options: Any,
+) -> None:
+    """Add an upstream account."""
+    secret = read_secret(stdin=secret_stdin, variable=secret_env)
+    changes = changes_from(**options)
+    if secret is None and needs_secret(kind, changes):
+        if not can_ask():
+            raise UsageError(f"{kind} accounts need a credential: --secret-stdin or --secret-env VARIABLE.")
+        secret = ask_secret(name)
+    with session.database(create=True) as database:
+        account = add_account(session, database, name, kind, secret, changes, discover=discover)
+        facts = _facts_named(database, account.name)
+    for line in hints(account):
+        talk(line)
+    show_done(session, facts, f"Account {name} added. `trigate accounts test {name}` tries it.")
+
+
+@accounts.command()
+@click.argument("name")
+@pass_session
+def show(session: Session, name: str) -> None:
+    """One account. Its credential is never shown."""
+    with session.database(read_only=True) as database:
+        account = operators.find(database, name)
+        facts = _facts_named(database, name)
+    lines = [
+        ("name", facts["name"]),
+        ("kind", facts["kind"]),
+        ("state", words.listed(filter(None, (facts["state"], facts["why"])))),
+        ("base URL", facts["base_url"]),
+        ("credential", "stored" if facts["has_secret"] else "none"),
+        ("models", words.listed(facts["models"], "every one of its vendor" if kind_has_vendor(account) else "all")),
+        ("own list", words.listed(facts["discovered"])),
+        ("model map", words.pairs(facts["model_map"])),
+        ("dialects", words.listed(facts["dialects"], "all its kind can")),
+        ("priority", str(facts["priority"])),
+        ("weight", str(facts["weight"])),
+        ("in use", _in_use(facts)),
+        ("free", "yes" if facts["free"] else ""),
+        ("proxy", "set" if facts["has_proxy"] else ""),
+        ("extra headers", words.listed(facts["header_names"])),
+        ("on cancel", facts["on_cancel"]),
+        ("options", words.pairs(facts["options"])),
+    ]
+    show_one(session, facts, lines)
+
+
+@accounts.command("set")
+@click.argument("name")
+@click.option("--name", "new_name", metavar="NEW", help="Another name.")
+@account_options
+@pass_session
+def set_account(session: Session, /, name: str, new_name: str | None, **options: Any) -> None:
+    """Change what is named; the rest stays. Pairs are merged, and one without a value is taken out."""
+    with session.database() as database:
+        changes = changes_from(operators.find(database, name), new_name=new_name, **options)
+        changed = operators.change(database, session.actor, name, changes)
+        facts = _facts_named(database, changed.name)
+    show_done(session, facts, f"Account {changed.name} changed.")
+
+
+@accounts.command()
+@click.argument("name")
+@click.option("--model", metavar="MODEL", help="The model to ask; otherwise the cheapest it serves.")
+@click.option("--dialect", type=click.Choice(("messages", "chat", "responses")), help="The protocol to speak.")
+@pass_session
+def test(session: Session, name: str, model: str | None, dialect: DialectName | None) -> None:
+    """Send it one short call and say how it went."""
+    from gateway.catalog.load import shipped_catalog
+    from gateway.cli.probe import try_account
+    from gateway.store.snapshot import load_overrides
+
+    with session.database(read_only=True) as database:
+        account = operators.find(database, name)
+        catalog = load_overrides(database, shipped_catalog())
+    probe = try_account(account, vault_of(session).open, catalog, model=model, dialect=dialect)
+    if session.json:
+        show_json(facts_of(probe))
+    else:
+        took = f"{probe.model} over {probe.dialect}, {words.span(probe.duration_ms)}"
+        status = f", status {probe.status}" if probe.status else ""
+        talk(f"{name} answers: {took}." if probe.ok else f"{name} fails: {took}{status}. {probe.message}")
+    if not probe.ok:
+        raise click.exceptions.Exit(1)
+
+
+@accounts.command()
+@click.argument("name")
+@pass_session
+def sync(session: Session, name: str) -> None:
+    """Read the account's own list of models and offer those."""
+    from gateway.cli.probe import list_models
+
+    with session.database() as database:
+        found = list_models(operators.find(database, name), vault_of(session).open)
+        operators.sync(database, session.actor, name, tuple(found))
+        facts = _facts_named(database, name)
+    show_done(session, facts, f"{name} offers {words.plural(len(found), 'model')}: {words.listed(found)}")
+
+
+def _switch(action: Callable[..., Account], sentence: str) -> Callable[..., None]:
+    """A command that only changes what an account does."""
+
+    @click.argument("name")
+    @pass_session
+    def command(session: Session, name: str) -> None:
+        with session.database() as database:
+            action(database, session.actor, name)
+            facts = _facts_named(database, name)
+        show_done(session, facts, sentence.format(name=name))
+
+    return command
+
+
+for _name, _action, _help, _sentence in (
+    ("disable", operators.disable, "Send it nothing new; open calls finish.", "Account {name} is disabled."),
+    ("enable", operators.enable, "Send it calls again.", "Account {name} is enabled."),
+    (
+        "drain",
+        operators.drain,
+        "Bind nothing new to it; conversations that are bound go on.",
+        "Account {name} is draining; `trigate accounts undrain {name}` undoes it.",
+    ),
+    ("undrain", operators.undrain, "End the draining.", "Account {name} takes new conversations again."),
+    ("reset", operators.reset, "Forget its cool-downs.", "The cool-downs of {name} are forgotten."),
+):
+    accounts.command(_name, help=_help)(_switch(_action, _sentence))
+
+
+@accounts.command()
+@click.argument("name")
+@secret_options
+@pass_session
+def rotate(session: Session, name: str, secret_stdin: bool, secret_env: str | None) -> None:
+    """Give it a new upstream credential."""
+    with session.database() as database:
+        operators.find(database, name)
+        secret = read_secret(stdin=secret_stdin, variable=secret_env)
+        if secret is None:
+            if not can_ask():
+                raise UsageError("Where is the new credential? --secret-stdin or --secret-env VARIABLE.")
+            secret = ask_secret(name)
+        operators.rotate(database, session.actor, name, vault_of(session).seal(secret))
+        facts = _facts_named(database, name)
+    show_done(session, facts, f"Account {name} has a new credential. `trigate accounts test {name}` tries it.")
+
+
+@accounts.command()
+@click.argument("name")
+@click.option("--dry-run", is_flag=True, help="Only say what would happen.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@pass_session
+def remove(session: Session, name: str, dry_run: bool, yes: bool) -> None:
+    """Delete an account and its credential. Calls it served stay."""
+    with session.database() as database:
+        operators.find(database, name)
+        facts = _facts_named(database, name)
+        if dry_run:
+            show_done(session, facts, f"Account {name} and its credential would be deleted.")
+            return
+        confirm(f"Delete account {name} and its stored credential?", yes=yes)
+        operators.remove(database, session.actor, name)
+    show_done(session, facts, f"Account {name} is deleted.")
+
+
+def add_account(
+    session: Session,
+    database: "Database",
+    name: str,
+    kind: AccountKind,
+    secret: str | None,
+    changes: AccountChanges,
+    *,
+    discover: bool,
+) -> Account:
+    """Add an account, with `discover` only if it gives its list of models."""
+    sealed = b"" if secret is None else vault_of(session).seal(secret)
+    if discover:
+        from msgspec.structs import replace
+
+        from gateway.cli.probe import list_models
+
+        found = list_models(draft(name, kind, sealed, changes), vault_of(session).open)
+        talk(f"{name} offers {words.plural(len(found), 'model')}: {words.listed(found)}")
+        changes = replace(changes, discovered=tuple(found))
+    given = None if _is_empty(changes) else changes
+    return operators.add(database, session.actor, name, kind=kind, sealed_secret=sealed, fields=given)
+
+
+def draft(name: str, kind: AccountKind, sealed: bytes, changes: AccountChanges) -> Account:
+    """The account as it would be stored, to be tried before it is."""
+    values: dict[str, Any] = {field: getattr(changes, field) for field in changes.__struct_fields__}
+    given = {field: value for field, value in values.items() if value is not UNSET}
+    given.setdefault("base_url", DEFAULT_BASE_URLS.get(kind, ""))
+    return Account(**{**given, "id": 0, "name": name, "kind": kind, "sealed_secret": sealed})
+
+
+def needs_secret(kind: AccountKind, changes: AccountChanges) -> bool:
+    """True for the vendors' own endpoints: a server of one's own may ask for none."""
+    url = changes.base_url
+    return kind in DEFAULT_BASE_URLS and (url is UNSET or not url or url == DEFAULT_BASE_URLS[kind])
+
+
+def hints(account: Account) -> list[str]:
+    """What a new account still lacks to answer calls."""
+    if account.kind == "simulated" or kind_has_vendor(account):
+        return []
+    lines = []
+    if not account.models and not account.discovered:
+        lines.append(f"It says of no model yet that it serves it: `trigate accounts sync {account.name}`, or --models.")
+    if not account.free:
+        lines.append(
+            "Models without a price are not served: `trigate models price`, or "
+            f"`trigate accounts set {account.name} --free` if it costs nothing."
+        )
+    return lines
+
+
+def kind_has_vendor(account: Account) -> bool:
+    """True if it is a vendor's own endpoint, whose models the catalog knows."""
+    return account.base_url == DEFAULT_BASE_URLS.get(account.kind)
+
+
+def vault_of(session: Session) -> "Vault":
+    from gateway.vault import load_vault
+
+    return load_vault(session.data_dir, os.environ)
+
+
+def facts_of_view(view: AccountView) -> Facts:
+    """An account's fields, its state in a word, and why."""
+    state = account_state(view, now_ms())
+    return {**facts_of(view), "state": state.word, "why": state.why}
+
+
+def _facts_named(database: "Database", name: str) -> Facts:
+    account = operators.find(database, name)
+    view = next(view for view in account_views(database) if view.id == account.id)
+    return {
+        **facts_of_view(view),
+        "on_cancel": account.on_cancel,
+        "has_proxy": account.proxy is not None,
+        "header_names": sorted(account.extra_headers),
+    }
+
+
+def _in_use(facts: Facts) -> str:
+    in_flight = cast(int, facts["gauges"].get("in_flight", 0))
+    return f"{in_flight} of {facts['max_concurrency']}" if facts["max_concurrency"] else str(in_flight)
+
+
+def _is_empty(changes: AccountChanges) -> bool:
+    return all(getattr(changes, field) is UNSET for field in changes.__struct_fields__)

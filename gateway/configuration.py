@@ -1,0 +1,70 @@
+"""The operator's configuration as the gateway works with it: one snapshot, and what follows from it.
+
+Swapped whole when the database's revision moves, so a call sees one state from its first step to its last.
+"""
+
+from collections.abc import Callable
+
+from gateway.catalog import Model, Price
+from gateway.catalog.resolve import matches, price_at, resolve, spell
+from gateway.errors import Forbidden, UnknownModel
+from gateway.records import Account, DialectName, Snapshot
+from gateway.terms import Caller
+from gateway.upstream.serving import Served, build_serving
+
+
+class Configuration:
+    """A snapshot and its derived look-ups. `now_ms` decides which prices are in force when it is built."""
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        dialects_of: Callable[[Account], tuple[DialectName, ...]],
+        *,
+        family_fallback: bool,
+        now_ms: int,
+    ) -> None:
+        self.snapshot = snapshot
+        self.accounts = {account.id: account for account in snapshot.accounts}
+        self._family_fallback = family_fallback
+        self.served = build_serving(
+            snapshot.accounts,
+            snapshot.catalog,
+            dialects_of,
+            lambda model: price_at(model, now_ms) is not None,
+        )
+
+    def model(self, asked: str) -> Model:
+        """The model a caller means, by any spelling. Raises UnknownModel."""
+        local = self.served.get(asked)
+        if local is not None:
+            return local.model
+        model = resolve(self.snapshot.catalog, asked, family_fallback=self._family_fallback)
+        if model is None:
+            raise UnknownModel(f"Unknown model {asked!r}. GET /v1/models lists the ones this key can call.")
+        return model
+
+    def permit(self, caller: Caller, model: Model) -> None:
+        """Raises Forbidden, saying what is allowed, where the tier or the key leaves this model out."""
+        for holder, globs in (("tier", caller.tier.models), ("key", caller.key.models if caller.key else ())):
+            if globs and not matches(globs, model.id):
+                raise Forbidden(f"This {holder} may not use {model.id}. It allows: {', '.join(globs)}.", field="model")
+
+    def callable_models(self, caller: Caller) -> list[Served]:
+        """Exactly what this caller can call now: allowed, and served in one of the tier's dialects."""
+        globs = caller.key.models if caller.key else ()
+        return [
+            served
+            for model_id, served in self.served.items()
+            if matches(caller.tier.models, model_id)
+            and (not globs or matches(globs, model_id))
+            and any(dialect in served.seats for dialect in caller.tier.dialects)
+        ]
+
+    def listed_id(self, caller: Caller, model: Model) -> str:
+        """The id as this tier's listings spell it."""
+        return spell(model.id, caller.tier.spelling)
+
+    def price(self, model: Model, at_ms: int) -> Price | None:
+        """What the model costs at an instant; None for one the operator declared free."""
+        return price_at(model, at_ms)

@@ -1,0 +1,111 @@
+"""Everything a call works with, as one value handed to whoever needs it. No globals."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from gateway.billing.estimates import Corrections
+from gateway.billing.holds import Wallets
+from gateway.billing.ledger import Ledger
+from gateway.billing.spend import Spending
+from gateway.configuration import Configuration
+from gateway.limits.gate import Gates
+from gateway.limits.limiter import Limiter
+from gateway.observe.metrics import Metrics
+from gateway.open_calls import OpenCalls
+from gateway.records import UpstreamObject
+from gateway.settings import Settings
+from gateway.upstream.pool import Pool
+from gateway.upstream.upstreams import Upstreams
+
+
+class Reads(Protocol):
+    """What the edge and the relay may ask of the store. Every read runs in a thread, off the loop."""
+
+    async def receipt(self, call_id: str, customer_id: int) -> dict[str, Any] | None:
+        """One of the customer's calls with its attempts, as GET /v1/usage/{id} answers it."""
+        ...
+
+    async def usage_summary(self, customer_id: int, days: int) -> dict[str, Any]:
+        """The customer's roll-ups, as GET /v1/usage answers them."""
+        ...
+
+    async def object(self, customer_id: int, object_id: str) -> UpstreamObject | None:
+        """Where an upstream id of this customer's lives; None if it has none of that id."""
+        ...
+
+    def remember(self, objects: Iterable[UpstreamObject]) -> None:
+        """Know ids of calls just settled, before the database can be asked for them."""
+        ...
+
+    def forget(self, customer_id: int, object_id: str) -> None:
+        """An upstream no longer keeps this id."""
+        ...
+
+
+class KeyUses:
+    """When each key was last used, and from where, until the database is told."""
+
+    def __init__(self) -> None:
+        self._uses: dict[int, tuple[int, int, str]] = {}
+
+    def note(self, key_id: int, at: int, client_ip: str) -> None:
+        self._uses[key_id] = (key_id, at, client_ip)
+
+    def take(self) -> list[tuple[int, int, str]]:
+        """(key id, instant, address) of every key used since the last time."""
+        uses, self._uses = self._uses, {}
+        return list(uses.values())
+
+
+@dataclass
+class Condition:
+    """What readiness looks at, and the configuration in force. The only part of `Services` that changes."""
+
+    configuration: Configuration
+    draining: bool = False
+
+
+@dataclass(frozen=True)
+class Services:
+    """The parts of a running gateway."""
+
+    settings: Settings
+    condition: Condition
+    gateway_id: str
+    boot_id: str
+    upstreams: Upstreams
+    pool: Pool
+    wallets: Wallets
+    spending: Spending
+    ledger: Ledger
+    open_calls: OpenCalls
+    limiter: Limiter
+    gates: Gates
+    reads: Reads
+    metrics: Metrics
+    started_at: int
+    corrections: Corrections = field(default_factory=Corrections)
+    key_uses: KeyUses = field(default_factory=KeyUses)
+
+    @property
+    def timeouts(self) -> dict[str, float]:
+        """Deadlines of an attempt, as the transport takes them."""
+        settings = self.settings
+        return {
+            "connect": settings.connect_timeout_s,
+            "write": settings.upstream_write_timeout_s,
+            "first_byte": settings.first_byte_timeout_s,
+            "read": settings.chunk_timeout_s,
+        }
+
+    @property
+    def configuration(self) -> Configuration:
+        return self.condition.configuration
+
+    @property
+    def state_word(self) -> str:
+        """`ready`, or why not: what the heartbeat and readiness say."""
+        if self.condition.draining:
+            return "draining"
+        return "ready" if self.ledger.healthy else "not ready: the ledger cannot commit"

@@ -1,0 +1,76 @@
+"""Tiers: what the keys in them may do."""
+
+import re
+from typing import Literal
+
+from msgspec import UNSET, Struct, UnsetType
+
+from gateway import records
+from gateway.errors import UsageError
+from gateway.records import DialectName
+from gateway.store import schema
+from gateway.store.database import Database, operator_transaction, rows
+from gateway.store.operators import validate
+from gateway.store.operators.audit import record
+
+
+class TierChanges(Struct, frozen=True, kw_only=True):
+    """What `set` can change; a limit of None is no limit."""
+
+    prefix: str | UnsetType = UNSET
+    dialects: tuple[DialectName, ...] | UnsetType = UNSET
+    models: tuple[str, ...] | UnsetType = UNSET
+    multiplier_bp: int | UnsetType = UNSET
+    spelling: Literal["dash", "dot"] | UnsetType = UNSET
+    rpm: int | UnsetType | None = UNSET
+    tpm: int | UnsetType | None = UNSET
+    concurrency: int | UnsetType | None = UNSET
+    policy: Literal["failover", "hedge", "race"] | UnsetType = UNSET
+    on_disconnect: Literal["cancel", "drain"] | UnsetType = UNSET
+    forgive_partial: bool | UnsetType = UNSET
+
+
+def find(database: Database, name: str) -> records.Tier:
+    """Raises NotFound with the nearest name."""
+    found = schema.fetch_one(schema.Tier.select().where(schema.Tier.name == name), database, records.Tier)
+    if found is None:
+        raise validate.missing("tier", name, (row[0] for row in rows(database, "SELECT name FROM tiers")))
+    return found
+
+
+def change(database: Database, actor: str, name: str, changes: TierChanges) -> records.Tier:
+    """Set what is given, leave the rest. A new prefix is for new secrets; keys handed out go on working."""
+    given = validate.changes_of(changes)
+    _check(given)
+    with operator_transaction(database):
+        find(database, name)
+        schema.Tier.update(**given).where(schema.Tier.name == name).execute(database)
+        record(database, actor, "tiers.set", name, given)
+        return find(database, name)
+
+
+def _check(given: dict[str, object]) -> None:
+    for field, words in (("rpm", "Requests per minute"), ("tpm", "Tokens per minute"), ("concurrency", "Concurrency")):
+        value = given.get(field)
+        validate.limit(value if isinstance(value, int) else None, words)
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,31}", str(given.get("prefix", "sk-"))):
+        raise UsageError("A prefix is up to 32 letters, digits, - and _, beginning with a letter, such as sk-acme-.")
+    multiplier = given.get("multiplier_bp", 0)
+    if not isinstance(multiplier, int) or not 0 <= multiplier <= 1_000_000:
+        raise UsageError(
+            "The multiplier is in basis points, 0 to 1000000: 10000 charges the list price, 12000 adds 20 %."
+        )
+    for field, choices in (
+        ("spelling", ("dash", "dot")),
+        ("policy", ("failover", "hedge", "race")),
+        ("on_disconnect", ("cancel", "drain")),
+    ):
+        if field in given:
+            validate.one_of(str(given[field]), choices, field.replace("_", " "))
+    dialects, models = given.get("dialects"), given.get("models")
+    if isinstance(dialects, tuple):
+        given["dialects"] = validate.dialects(dialects)
+    if isinstance(models, tuple):
+        given["models"] = validate.globs(models)
+        if not models:
+            raise UsageError("A tier without models serves nothing. Give '*' for every model.")

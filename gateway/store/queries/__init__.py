@@ -1,0 +1,1 @@
+"""What the console, the command line and the pages read. Every read is short and paged by key, never by offset."""

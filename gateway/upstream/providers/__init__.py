@@ -1,0 +1,24 @@
+"""The provider kinds, by name."""
+
+from gateway.errors import ConfigurationError
+from gateway.upstream.providers.base import Provider
+
+
+def provider_for(kind: str) -> Provider:
+    """The provider of accounts of this kind. Raises ConfigurationError for one there is not.
+
+    Imported when first asked for: a gateway without simulated accounts need not load their generator.
+    """
+    if kind == "anthropic":
+        from gateway.upstream.providers import anthropic
+
+        return anthropic.PROVIDER
+    if kind == "openai":
+        from gateway.upstream.providers import openai
+
+        return openai.PROVIDER
+    if kind == "simulated":
+        from gateway.upstream.providers import simulated
+
+        return simulated.PROVIDER
+    raise ConfigurationError(f"Accounts of kind {kind!r} are not supported; use anthropic, openai or simulated.")

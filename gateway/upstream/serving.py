@@ -1,0 +1,117 @@
+"""Which accounts can serve which model in which dialect, derived from one snapshot. Pure."""
+
+from collections.abc import Callable, Iterable
+from fnmatch import fnmatchcase
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from gateway.catalog import Catalog, Model
+from gateway.records import Account, DialectName
+
+VENDOR_HOSTS = ("api.anthropic.com", "api.openai.com")
+VENDOR_OF_KIND = {"anthropic": "anthropic", "openai": "openai", "claude-cli": "anthropic"}
+
+
+class Seat(Struct, frozen=True):
+    """An account as the server of one model: what the upstream calls the model."""
+
+    account: Account
+    upstream_model: str
+
+
+class Served(Struct, frozen=True):
+    """A model and who serves it, per dialect, in order of priority (higher first)."""
+
+    model: Model
+    seats: dict[DialectName, tuple[Seat, ...]]
+
+
+def build_serving(
+    accounts: Iterable[Account],
+    catalog: Catalog,
+    dialects_of: Callable[[Account], tuple[DialectName, ...]],
+    priced: Callable[[Model], bool],
+) -> dict[str, Served]:
+    """Model id -> who serves it, for every model at least one enabled account serves.
+
+    Ids that only an account knows (a local server's) become models without a price; those, like every unpriced
+    model, are served by accounts marked free alone.
+    """
+    found: dict[str, dict[DialectName, list[Seat]]] = {}
+    models: dict[str, Model] = {}
+    for account in sorted(accounts, key=lambda each: (-each.priority, each.id)):
+        if not account.enabled:
+            continue
+        dialects = dialects_of(account)
+        for model, upstream_model in _models_of(account, catalog):
+            if not account.free and not priced(model):
+                continue
+            allowed = _dialects(account, model, dialects)
+            if not allowed:
+                continue
+            models.setdefault(model.id, model)
+            seats = found.setdefault(model.id, {})
+            for dialect in allowed:
+                seats.setdefault(dialect, []).append(Seat(account, upstream_model))
+    return {
+        model_id: Served(models[model_id], {dialect: tuple(listed) for dialect, listed in seats.items()})
+        for model_id, seats in found.items()
+    }
+
+
+def _dialects(account: Account, model: Model, dialects: tuple[DialectName, ...]) -> tuple[DialectName, ...]:
+    """A vendor serves some models under some of its endpoints only; other servers all of theirs under each."""
+    if VENDOR_OF_KIND.get(account.kind) != model.vendor:
+        return dialects
+    return tuple(dialect for dialect in dialects if dialect in model.dialects)
+
+
+def _models_of(account: Account, catalog: Catalog) -> Iterable[tuple[Model, str]]:
+    """Pairs of a model and the upstream's id for it."""
+    known = [model for model in catalog.models.values() if model.lifecycle != "retired" and not model.served_by]
+    taken: set[str] = set()
+    for model in known:
+        upstream_model = _upstream_id(account, model)
+        if upstream_model is not None:
+            taken.update((model.id, upstream_model, *model.spellings))
+            yield model, upstream_model
+    for model_id in account.discovered + tuple(each for each in account.models if not set(each) & set("*?[")):
+        if model_id not in taken and model_id not in catalog.models and model_id not in catalog.aliases:
+            taken.add(model_id)
+            yield _local_model(model_id), account.model_map.get(model_id, model_id)
+
+
+def _upstream_id(account: Account, model: Model) -> str | None:
+    """What this account calls the model; None where it does not serve it."""
+    mapped = account.model_map.get(model.id)
+    names = (model.id, *model.spellings)
+    if account.models and not any(fnmatchcase(name, pattern) for pattern in account.models for name in names):
+        return None
+    if mapped is not None:
+        return mapped
+    if account.discovered:
+        return next((name for name in names if name in account.discovered), None)
+    if account.models or account.kind == "simulated":
+        return model.id
+    return model.id if VENDOR_OF_KIND.get(account.kind) == model.vendor and _is_vendor(account) else None
+
+
+def _is_vendor(account: Account) -> bool:
+    """True for the vendor's own endpoint. Anyone else's must say what it serves (`--models` or `--discover`)."""
+    if account.kind == "claude-cli" or not account.base_url:
+        return True
+    host = urlsplit(account.base_url).hostname or ""
+    return any(host == vendor or host.endswith(f".{vendor}") for vendor in VENDOR_HOSTS)
+
+
+def _local_model(model_id: str) -> Model:
+    return Model(
+        id=model_id,
+        vendor="local",
+        display_name=model_id,
+        dialects=("messages", "chat", "responses"),
+        created_at=0,
+        context_tokens=0,
+        max_output_tokens=0,
+    )

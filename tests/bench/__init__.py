@@ -1,0 +1,1 @@
+"""Black-box measurement of the gateway: `python -m tests.bench`, see docs/performance.md."""

@@ -126,7 +126,7 @@ async def _stream(call: OpenCall, services: Services) -> None:
 async def _deliver(call: OpenCall, won: Won, services: Services) -> bytes:
     """Pass frames on until the one that the client takes for success, which is returned."""
     stream, client = won.stream, call.client
-    batch = stream.first
+    batch = stream.newest
     while True:
         if batch.forward:
             call.deliver(stream.reader.delivered_tokens())
@@ -141,14 +141,14 @@ async def _deliver(call: OpenCall, won: Won, services: Services) -> bytes:
 
 async def _read_on(call: OpenCall, won: Won) -> bytes:
     """The client has left, and its tier has the answer read to its end, so that what it cost is known exactly."""
+    stream = won.stream
+    batch = stream.newest  # what the client was not there to take may have been the end
     with trio.move_on_after(READ_ON_S):
-        while True:
-            batch = await won.stream.next()
-            call.deliver(won.stream.reader.delivered_tokens())
+        while batch.error is None:
+            call.deliver(stream.reader.delivered_tokens())
             if batch.terminal:
                 return batch.terminal
-            if batch.error is not None:
-                break
+            batch = await stream.next()
     raise ConnectionResetError("The client left, and the answer did not end in time.")
 
 

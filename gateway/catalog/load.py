@@ -71,6 +71,7 @@ class _ModelRow(Struct, forbid_unknown_fields=True, kw_only=True):
     developer_role: bool = False
     cache_breakpoints: bool = False
     chat_tools_with_reasoning: bool = True
+    stop_sequences: bool = True
     min_cache_tokens: int = 0
     prices: tuple[_PriceRow, ...] = ()
 

@@ -61,6 +61,7 @@ class Capabilities(Struct, frozen=True):
     developer_role: bool = False
     cache_breakpoints: bool = False
     chat_tools_with_reasoning: bool = True
+    stop_sequences: bool = True
     min_cache_tokens: int = 0
 
 

@@ -1,13 +1,12 @@
 """`trigate accounts`: the upstream credentials and endpoints that calls are sent to."""
 
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 import click
-from msgspec import UNSET
 
 from gateway.cli import words
+from gateway.cli.account_adding import KINDS, add_account, hints, is_vendor, needs_secret, vault_of
 from gateway.cli.account_options import account_options, changes_from
 from gateway.cli.command import Noun, Session, pass_session
 from gateway.cli.output import (
@@ -24,19 +23,14 @@ from gateway.cli.output import (
     talk,
 )
 from gateway.cli.secrets import ask_secret, read_secret, secret_options
-from gateway.cli.states import account_state
-from gateway.clock import now_ms
+from gateway.cli.states import facts_of_view
 from gateway.errors import UsageError
 from gateway.records import Account, AccountKind, DialectName
 from gateway.store.operators import accounts as operators
-from gateway.store.operators.accounts import DEFAULT_BASE_URLS, AccountChanges
-from gateway.store.queries.views import AccountView, account_views
+from gateway.store.queries.views import account_views
 
 if TYPE_CHECKING:
     from gateway.store.database import Database
-    from gateway.vault import Vault
-
-KINDS = ("anthropic", "openai", "simulated")
 
 _COLUMNS = (
     Column("NAME", lambda each: each["name"]),
@@ -93,8 +87,8 @@ def add(
     with session.database(create=True) as database:
         account = add_account(session, database, name, kind, secret, changes, discover=discover)
         facts = _facts_named(database, account.name)
-    for line in hints(account):
-        talk(line)
+        for line in hints(database, account):
+            talk(line)
     show_done(session, facts, f"Account {name} added. `trigate accounts test {name}` tries it.")
 
 
@@ -112,7 +106,7 @@ def show(session: Session, name: str) -> None:
         ("state", words.listed(filter(None, (facts["state"], facts["why"])))),
         ("base URL", facts["base_url"]),
         ("credential", "stored" if facts["has_secret"] else "none"),
-        ("models", words.listed(facts["models"], "every one of its vendor" if kind_has_vendor(account) else "all")),
+        ("models", words.listed(facts["models"], _models_words(account))),
         ("own list", words.listed(facts["discovered"])),
         ("model map", words.pairs(facts["model_map"])),
         ("dialects", words.listed(facts["dialects"], "all its kind can")),
@@ -162,7 +156,7 @@ def test(session: Session, name: str, model: str | None, dialect: DialectName | 
     else:
         took = f"{probe.model} over {probe.dialect}, {words.span(probe.duration_ms)}"
         status = f", status {probe.status}" if probe.status else ""
-        talk(f"{name} answers: {took}." if probe.ok else f"{name} fails: {took}{status}. {probe.message}")
+        click.echo(f"{name} answers: {took}." if probe.ok else f"{name} fails: {took}{status}. {probe.message}")
     if not probe.ok:
         raise click.exceptions.Exit(1)
 
@@ -246,76 +240,6 @@ def remove(session: Session, name: str, dry_run: bool, yes: bool) -> None:
     show_done(session, facts, f"Account {name} is deleted.")
 
 
-def add_account(
-    session: Session,
-    database: "Database",
-    name: str,
-    kind: AccountKind,
-    secret: str | None,
-    changes: AccountChanges,
-    *,
-    discover: bool,
-) -> Account:
-    """Add an account, with `discover` only if it gives its list of models."""
-    sealed = b"" if secret is None else vault_of(session).seal(secret)
-    if discover:
-        from msgspec.structs import replace
-
-        from gateway.cli.probe import list_models
-
-        found = list_models(draft(name, kind, sealed, changes), vault_of(session).open)
-        talk(f"{name} offers {words.plural(len(found), 'model')}: {words.listed(found)}")
-        changes = replace(changes, discovered=tuple(found))
-    given = None if _is_empty(changes) else changes
-    return operators.add(database, session.actor, name, kind=kind, sealed_secret=sealed, fields=given)
-
-
-def draft(name: str, kind: AccountKind, sealed: bytes, changes: AccountChanges) -> Account:
-    """The account as it would be stored, to be tried before it is."""
-    values: dict[str, Any] = {field: getattr(changes, field) for field in changes.__struct_fields__}
-    given = {field: value for field, value in values.items() if value is not UNSET}
-    given.setdefault("base_url", DEFAULT_BASE_URLS.get(kind, ""))
-    return Account(**{**given, "id": 0, "name": name, "kind": kind, "sealed_secret": sealed})
-
-
-def needs_secret(kind: AccountKind, changes: AccountChanges) -> bool:
-    """True for the vendors' own endpoints: a server of one's own may ask for none."""
-    url = changes.base_url
-    return kind in DEFAULT_BASE_URLS and (url is UNSET or not url or url == DEFAULT_BASE_URLS[kind])
-
-
-def hints(account: Account) -> list[str]:
-    """What a new account still lacks to answer calls."""
-    if account.kind == "simulated" or kind_has_vendor(account):
-        return []
-    lines = []
-    if not account.models and not account.discovered:
-        lines.append(f"It says of no model yet that it serves it: `trigate accounts sync {account.name}`, or --models.")
-    if not account.free:
-        lines.append(
-            "Models without a price are not served: `trigate models price`, or "
-            f"`trigate accounts set {account.name} --free` if it costs nothing."
-        )
-    return lines
-
-
-def kind_has_vendor(account: Account) -> bool:
-    """True if it is a vendor's own endpoint, whose models the catalog knows."""
-    return account.base_url == DEFAULT_BASE_URLS.get(account.kind)
-
-
-def vault_of(session: Session) -> "Vault":
-    from gateway.vault import load_vault
-
-    return load_vault(session.data_dir, os.environ)
-
-
-def facts_of_view(view: AccountView) -> Facts:
-    """An account's fields, its state in a word, and why."""
-    state = account_state(view, now_ms())
-    return {**facts_of(view), "state": state.word, "why": state.why}
-
-
 def _facts_named(database: "Database", name: str) -> Facts:
     account = operators.find(database, name)
     view = next(view for view in account_views(database) if view.id == account.id)
@@ -327,10 +251,15 @@ def _facts_named(database: "Database", name: str) -> Facts:
     }
 
 
+def _models_words(account: Account) -> str:
+    """What an account without patterns serves."""
+    if account.discovered:
+        return "those of its own list"
+    if account.kind == "simulated":
+        return "all"
+    return "every one of its vendor" if is_vendor(account) else "none named yet"
+
+
 def _in_use(facts: Facts) -> str:
     in_flight = cast(int, facts["gauges"].get("in_flight", 0))
     return f"{in_flight} of {facts['max_concurrency']}" if facts["max_concurrency"] else str(in_flight)
-
-
-def _is_empty(changes: AccountChanges) -> bool:
-    return all(getattr(changes, field) is UNSET for field in changes.__struct_fields__)

@@ -24,9 +24,11 @@ _QUESTION = "Say hello in five words."
 
 def how_to_call(session: Session, database: "Database", secret: str, tier: str) -> list[str]:
     """What to do with a new key: exports for the SDKs and agents, and one curl command."""
+    from gateway.store.operators import tiers
+
     url = gateway_url(session, database)
     models = models_on_offer(database, tier)
-    lines = ["", *exports(url, secret, tuple(models))]
+    lines = ["", *exports(url, secret, tiers.find(database, tier).dialects)]
     dialect = next(iter(models), None)
     if dialect is None:
         return [*lines, "", "No account serves this tier yet. Add one: trigate accounts add NAME --kind KIND"]

@@ -1,6 +1,6 @@
 """Asking an upstream account something, for the operator: its list of models, or one short answer.
 
-It goes the way that calls go (provider, transport, dialect), but past the gateway: no customer is billed and no cool-down
+It goes the way that calls go (provider, transport, dialect), past the gateway: nobody is billed and no cool-down
 follows.
 """
 

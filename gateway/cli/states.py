@@ -1,8 +1,10 @@
-"""The state of an account in a word, and why. Pure."""
+"""The state of an account in a word, and why."""
 
 from typing import NamedTuple
 
 from gateway.cli import words
+from gateway.cli.output import Facts, facts_of
+from gateway.clock import now_ms
 from gateway.store.jobs import AccountState
 from gateway.store.queries.views import AccountView
 
@@ -40,6 +42,12 @@ def account_state(view: AccountView, now_at: int) -> State:
     if whole is not None and whole.half_open:
         return State("trying", f"after {_reason(whole)}")
     return State("ready", words.listed(_models(view, now_at)))
+
+
+def facts_of_view(view: AccountView) -> Facts:
+    """An account's fields, its state in a word, and why."""
+    state = account_state(view, now_ms())
+    return {**facts_of(view), "state": state.word, "why": state.why}
 
 
 def _models(view: AccountView, now_at: int) -> list[str]:

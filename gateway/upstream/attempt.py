@@ -27,13 +27,14 @@ class AttemptFailed(Exception):
 
 
 class OpenStream:
-    """An upstream answer whose first semantic frame has arrived. `first` is everything up to and with it."""
+    """An upstream answer whose first semantic frame has arrived. `newest` is what was read last: at the beginning,
+    everything up to and with that frame."""
 
     def __init__(self, response: httpx.Response, chunks: AsyncIterator[bytes], reader: StreamReader) -> None:
         self._response = response
         self._chunks = chunks
         self.reader = reader
-        self.first = Batch()
+        self.newest = Batch()
 
     @property
     def upstream_request_id(self) -> str:
@@ -45,8 +46,10 @@ class OpenStream:
             data = await anext(self._chunks, None)
         except (httpx.HTTPError, OSError) as error:
             failure = failure_of_exception(error)
-            return Batch(error=UpstreamError(failure.status, failure.cause.value, failure.public_message))
-        return self.reader.end() if data is None else self.reader.feed(data)
+            self.newest = Batch(error=UpstreamError(failure.status, failure.cause.value, failure.public_message))
+        else:
+            self.newest = self.reader.end() if data is None else self.reader.feed(data)
+        return self.newest
 
     async def aclose(self) -> None:
         """Close the connection, or give it back if the answer was read to its end. Never hangs."""
@@ -66,7 +69,7 @@ async def open_stream(upstream: Upstream, request: httpx.Request, dialect: Diale
                 raise AttemptFailed(upstream.classify(batch.error.status, response.headers, batch.error))
             forward += batch.forward
             if batch.semantic or batch.terminal:
-                opened.first = Batch(forward, True, batch.terminal)
+                opened.newest = Batch(forward, True, batch.terminal)
                 return opened
     except BaseException:
         await close_response(response)

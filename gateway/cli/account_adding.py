@@ -1,0 +1,95 @@
+"""Adding an upstream account: what `accounts add` and `init` have in common."""
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from msgspec import UNSET
+
+from gateway.cli import words
+from gateway.cli.command import Session
+from gateway.cli.output import talk
+from gateway.clock import now_ms
+from gateway.records import Account, AccountKind
+from gateway.store.operators import accounts as operators
+from gateway.store.operators.accounts import DEFAULT_BASE_URLS, AccountChanges
+
+if TYPE_CHECKING:
+    from gateway.store.database import Database
+    from gateway.vault import Vault
+
+KINDS = ("anthropic", "openai", "simulated")
+
+
+def add_account(
+    session: Session,
+    database: "Database",
+    name: str,
+    kind: AccountKind,
+    secret: str | None,
+    changes: AccountChanges,
+    *,
+    discover: bool,
+) -> Account:
+    """Add an account, with `discover` only if it gives its list of models."""
+    sealed = b"" if secret is None else vault_of(session).seal(secret)
+    if discover:
+        from msgspec.structs import replace
+
+        from gateway.cli.probe import list_models
+
+        found = list_models(draft(name, kind, sealed, changes), vault_of(session).open)
+        talk(f"{name} offers {words.plural(len(found), 'model')}: {words.listed(found)}")
+        changes = replace(changes, discovered=tuple(found))
+    given = None if _is_empty(changes) else changes
+    return operators.add(database, session.actor, name, kind=kind, sealed_secret=sealed, fields=given)
+
+
+def draft(name: str, kind: AccountKind, sealed: bytes, changes: AccountChanges) -> Account:
+    """The account as it would be stored, to be tried before it is."""
+    values: dict[str, Any] = {field: getattr(changes, field) for field in changes.__struct_fields__}
+    given = {field: value for field, value in values.items() if value is not UNSET}
+    given.setdefault("base_url", DEFAULT_BASE_URLS.get(kind, ""))
+    return Account(**{**given, "id": 0, "name": name, "kind": kind, "sealed_secret": sealed})
+
+
+def needs_secret(kind: AccountKind, changes: AccountChanges) -> bool:
+    """True for the vendors' own endpoints: a server of one's own may ask for none."""
+    url = changes.base_url
+    return kind in DEFAULT_BASE_URLS and (url is UNSET or not url or url == DEFAULT_BASE_URLS[kind])
+
+
+def hints(database: "Database", account: Account) -> list[str]:
+    """What a new account still lacks to answer calls: names of models, or prices for them."""
+    from gateway.catalog.load import shipped_catalog
+    from gateway.catalog.resolve import price_at
+    from gateway.store.snapshot import load_overrides
+    from gateway.upstream.providers import provider_for
+    from gateway.upstream.serving import build_serving
+
+    catalog = load_overrides(database, shipped_catalog())
+    speaks, at = provider_for(account.kind).dialects, now_ms()
+    named = build_serving([account], catalog, speaks, lambda model: True)
+    served = build_serving([account], catalog, speaks, lambda model: price_at(model, at) is not None)
+    if not named:
+        return [f"It has named no model yet that it serves: `trigate accounts sync {account.name}`, or --models."]
+    if unpriced := sorted(set(named) - set(served)):
+        return [
+            f"Not served, because they have no price: {words.listed(unpriced)}.",
+            f"`trigate models price` sets one; `trigate accounts set {account.name} --free` says they cost nothing.",
+        ]
+    return []
+
+
+def is_vendor(account: Account) -> bool:
+    """True if it is a vendor's own endpoint, whose models the catalog knows."""
+    return account.base_url == DEFAULT_BASE_URLS.get(account.kind)
+
+
+def vault_of(session: Session) -> "Vault":
+    from gateway.vault import load_vault
+
+    return load_vault(session.data_dir, os.environ)
+
+
+def _is_empty(changes: AccountChanges) -> bool:
+    return all(getattr(changes, field) is UNSET for field in changes.__struct_fields__)

@@ -1,0 +1,161 @@
+"""The receipt of one call: tokens times price, added up exactly, and the attempts behind it."""
+
+from decimal import Decimal
+
+import click
+import msgspec
+
+from gateway.billing.money import format_usd
+from gateway.billing.prices import cost_micro, rates_for
+from gateway.catalog import Price
+from gateway.cli import words
+from gateway.cli.command import Session
+from gateway.cli.output import Column, Facts, facts_of, paint_state, show_one, show_table
+from gateway.records import Attempt, Call
+from gateway.store.queries.calls import Story
+
+_BUCKETS = (
+    ("input", "input"),
+    ("cache_read", "cache read"),
+    ("cache_write_5m", "cache write, 5 min"),
+    ("cache_write_30m", "cache write, 30 min"),
+    ("cache_write_1h", "cache write, 1 h"),
+    ("cache_write_12h", "cache write, 12 h"),
+    ("output", "output"),
+)
+_LINES = (
+    Column("TOKENS", lambda each: words.limit(each["tokens"]), right=True),
+    Column("OF", lambda each: each["words"]),
+    Column("PER MILLION", lambda each: format_usd(each["rate"]), right=True),
+    Column("COST", lambda each: f"${each['cost_usd']}", right=True),
+)
+_ATTEMPTS = (
+    Column("#", lambda each: str(each["number"]), right=True),
+    Column("ACCOUNT", lambda each: each["account"]),
+    Column("STARTED", lambda each: words.instant(each["started_at"])),
+    Column("FIRST", lambda each: _span(each["first_frame_ms"]), right=True),
+    Column("TOOK", lambda each: _span(each["duration_ms"]), right=True),
+    Column("OUTCOME", lambda each: each["outcome"], paint=paint_state),
+    Column("STATUS", lambda each: words.listed(filter(None, (each["status"], each["error_code"])))),
+    Column("UPSTREAM COST", lambda each: words.usd(each["cost_micro"]), right=True),
+)
+
+
+def receipt_facts(story: Story, price: bytes | None, call: Facts, accounts: dict[int, str]) -> Facts:
+    """The call's fields, `lines` of tokens by price, `attempts`, the `price`, and whether it all adds up."""
+    decoded = None if price is None else msgspec.json.decode(price, type=Price)
+    return {
+        **call,
+        "lines": [] if decoded is None else _lines(story.call, decoded),
+        "attempts": [_attempt_facts(attempt, accounts) for attempt in story.attempts],
+        "price": None if decoded is None else facts_of(decoded),
+        "computed_micro": _computed(story.call, decoded),
+    }
+
+
+def show_receipt(story: Story, facts: Facts) -> None:
+    """For a reader: the call, its lines, the sum, the attempts."""
+    call = story.call
+    head = [
+        ("call", call.id),
+        ("started", words.instant(call.started_at)),
+        ("customer", facts["customer"]),
+        ("key", facts["key_name"] or "none"),
+        ("dialect", f"{call.dialect}, {'streamed' if call.stream else 'not streamed'}"),
+        ("model", call.model if call.model == call.model_asked else f"{call.model} (asked for {call.model_asked})"),
+        ("account", facts["account"]),
+        ("outcome", _outcome(call)),
+        ("first token", _span(call.ttft_ms)),
+        ("took", words.span(call.duration_ms)),
+        ("usage", _basis(call)),
+        ("warnings", words.listed(call.warnings)),
+    ]
+    show_one(Session(), {}, head)
+    if facts["lines"]:
+        click.echo()
+        show_table(_LINES, facts["lines"])
+    click.echo()
+    show_one(Session(), {}, _sum_lines(call, facts))
+    if facts["attempts"]:
+        click.echo()
+        show_table(_ATTEMPTS, facts["attempts"])
+
+
+def _sum_lines(call: Call, facts: Facts) -> list[tuple[str, str]]:
+    return [
+        ("sum", f"${_exact(sum(each['tokens'] * each['rate'] for each in facts['lines']))}" if facts["lines"] else ""),
+        ("variants", words.pairs(_factors(facts))),
+        ("multiplier", f"×{Decimal(call.multiplier_bp) / 10_000:f}" if call.multiplier_bp != 10_000 else ""),
+        ("cost", format_usd(call.cost_micro)),
+        ("instead of", _difference(call, facts["computed_micro"])),
+        ("price version", call.price_version or "none: free"),
+        ("upstream cost", format_usd(call.upstream_cost_micro)),
+        ("beyond its hold", format_usd(call.overshoot_micro) if call.overshoot_micro else ""),
+    ]
+
+
+def _lines(call: Call, price: Price) -> list[Facts]:
+    """Each bucket at its list price. `rate` is micro-dollars per million tokens, `cost_usd` exact."""
+    rates = rates_for(price, call.usage.prompt_tokens)
+    found = []
+    for bucket, name in _BUCKETS:
+        tokens: int = getattr(call.usage, f"{bucket}_tokens")
+        rate: int | None = getattr(rates, bucket)
+        if tokens:
+            found.append(_line(name, tokens, rates.input if rate is None else rate))
+    if call.usage.web_search_requests:
+        found.append(_line("web searches", call.usage.web_search_requests, price.web_search_micro * 1_000_000))
+    return found
+
+
+def _line(name: str, count: int, rate: int) -> Facts:
+    return {"words": name, "tokens": count, "rate": rate, "cost_usd": _exact(count * rate)}
+
+
+def _exact(micro_per_million: int) -> str:
+    """Dollars, with every decimal there is: a token may cost less than a micro-dollar."""
+    text = f"{Decimal(micro_per_million).scaleb(-12):f}"
+    whole, _, decimals = text.partition(".")
+    return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
+
+
+def _computed(call: Call, price: Price | None) -> int | None:
+    return None if price is None else cost_micro(call.usage, price, call.multiplier_bp)
+
+
+def _factors(facts: Facts) -> dict[str, str]:
+    """The variants the provider reported, as far as the price knows them."""
+    if facts["price"] is None:
+        return {}
+    known = facts["price"]["variants_bp"]
+    usage = facts["usage"]
+    names = (usage["service_tier"], usage["speed"], f"geo:{usage['inference_geo']}")
+    return {name: f"×{Decimal(known[name]) / 10_000:f}" for name in names if name in known}
+
+
+def _difference(call: Call, computed_micro: int | None) -> str:
+    """Why the customer does not pay what the lines come to."""
+    if call.state == "open" or computed_micro is None or computed_micro == call.cost_micro:
+        return ""
+    reason = {"partial": "an interrupted answer is forgiven by the tier", "failed": "a failed call is not charged"}
+    return f"{format_usd(computed_micro)}: {reason.get(call.outcome, 'billed from the last checkpoint')}"
+
+
+def _attempt_facts(attempt: Attempt, accounts: dict[int, str]) -> Facts:
+    return {**facts_of(attempt), "account": accounts.get(attempt.account_id, f"account {attempt.account_id}")}
+
+
+def _outcome(call: Call) -> str:
+    if call.state == "open":
+        return "open"
+    return words.listed(filter(None, (call.outcome, call.status, call.error_code)))
+
+
+def _basis(call: Call) -> str:
+    says = {"reported": "as the upstream reported it", "estimated": "estimated", "none": "none"}[call.usage_basis]
+    reasoning = call.usage.reasoning_tokens
+    return f"{says}; {reasoning:,} of the output was reasoning" if reasoning else says
+
+
+def _span(ms: int | None) -> str:
+    return "" if ms is None else words.span(ms)

@@ -1,0 +1,162 @@
+"""The tables of the documentation that follow from the code. `python -m tests.docs.generated` writes them."""
+
+from collections.abc import Iterable
+from typing import cast
+
+from gateway import errors
+from gateway.dialects.base import ERROR_TYPES
+from gateway.dialects.envelope import code_of, status_of
+from gateway.edge.pages.openapi import DOCUMENT
+from gateway.errors import CallError, OperatorError
+from gateway.observe.metrics import METRICS
+from gateway.records import DialectName
+from gateway.settings import FIELDS
+from tests.docs.pages import PAGES, with_tables
+
+
+def tables() -> dict[str, str]:
+    """Name of the generated part -> its text."""
+    return {
+        "settings": settings_table(),
+        "metrics": metrics_table(),
+        "errors": errors_table(),
+        "exit-codes": exit_codes_table(),
+        "routes": routes_table(),
+    }
+
+
+def settings_table() -> str:
+    return _table(
+        ("setting", "type", "default", "what it does"),
+        ((f"`{field.name}`", field.type, _default(field.default), _sentence(field.description)) for field in FIELDS),
+    )
+
+
+def metrics_table() -> str:
+    return _table(
+        ("metric", "kind", "labels", "what it counts"),
+        (
+            (f"`{each.name}`", each.kind, ", ".join(f"`{label}`" for label in each.labels) or "-", each.help)
+            for each in METRICS
+        ),
+    )
+
+
+def errors_table() -> str:
+    """One line per error, with its status and type in each family of dialects."""
+    return _table(
+        ("code", "Messages", "Chat", "Responses", "retry", "what it means"),
+        (
+            (
+                f"`{error.code}`",
+                _rendered("messages", error),
+                _rendered("chat", error),
+                _rendered("responses", error),
+                "yes" if error.retryable else "no",
+                ERRORS[error.code],
+            )
+            for error in error_classes()
+        ),
+    )
+
+
+def exit_codes_table() -> str:
+    return _table(
+        ("exit code", "meaning"),
+        ((str(code), EXIT_CODES[code]) for code in sorted({0, 1} | {each.exit_code for each in operator_errors()})),
+    )
+
+
+def routes_table() -> str:
+    paths = cast(dict[str, dict[str, dict[str, str]]], DOCUMENT["paths"])
+    return _table(
+        ("method", "path", "what it answers"),
+        (
+            (method.upper(), f"`{path}`", operation["summary"].replace(" with `stream` its events", " its events"))
+            for path, methods in paths.items()
+            for method, operation in methods.items()
+        ),
+    )
+
+
+def error_classes() -> list[type[CallError]]:
+    """Every error a caller can get, one per code, in the order of the module."""
+    found = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, CallError)]
+    by_code: dict[str, type[CallError]] = {}
+    for each in found:
+        if each is not CallError:
+            by_code.setdefault(each.code, each)
+    return list(by_code.values())
+
+
+def operator_errors() -> list[type[OperatorError]]:
+    return [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, OperatorError)]
+
+
+ERRORS = {
+    "invalid_request": "The body or a header is wrong; `details.field` names where, if one member is to blame.",
+    "context_length_exceeded": "Prompt and answer do not fit into the model.",
+    "wrong_endpoint": "This key or model is served under another path; the message names it.",
+    "invalid_api_key": "No key, or one that is unknown, expired, disabled or revoked.",
+    "insufficient_quota": "The balance or a spend limit does not cover the call; the message says what is left.",
+    "permission_denied": "The tier or the key leaves this model out, the customer is disabled, or the address is not "
+    "on the key's list.",
+    "model_not_found": "No model of that name.",
+    "not_found": "No such response, receipt or route, or it is somebody else's.",
+    "method_not_allowed": "The path exists, under another method.",
+    "request_timeout": "The request did not arrive in time, or the call took longer than `call_timeout_s`.",
+    "request_too_large": "The body is larger than `max_body_bytes`, or than the provider takes.",
+    "upgrade_required": "A WebSocket was asked for on `/v1/responses`. Clients go on with POST.",
+    "rate_limit_exceeded": "A limit of the key or the address, or every account is limited by its provider; "
+    "`retry-after` says for how long.",
+    "internal_error": "The gateway failed; the log has the details under the request's id.",
+    "upstream_error": "The last account asked answered with an error or with something that is no answer.",
+    "unavailable": "No healthy account serves the model, the gateway is stopping, or it cannot record calls.",
+    "timeout": "The last account asked did not answer in time.",
+    "overloaded": "The provider is overloaded. Responses calls this `server_is_overloaded`.",
+}
+EXIT_CODES = {
+    0: "Done.",
+    1: "It failed.",
+    2: "The command does not make sense as given.",
+    3: "The configuration, the catalog or a file is wrong.",
+    4: "Not permitted: file modes, or keyless service where others can reach it.",
+    5: "There is no such customer, key, account, tier, model or call.",
+    6: "The database is busy, held by another gateway, or in need of migration.",
+}
+
+
+def _rendered(dialect: DialectName, error: type[CallError]) -> str:
+    status = status_of(dialect, error(""))
+    code = code_of(dialect, error(""))
+    kind = ERROR_TYPES[dialect][error.status]
+    return f"{status} `{kind}`" + ("" if code == error.code else f" (`{code}`)")
+
+
+def _default(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, tuple):
+        return " ".join(f"`{each}`" for each in value) or "none"
+    return f"`{value}`"
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith(".") else text + "."
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    lines = [list(head), *(list(row) for row in rows)]
+    lines.insert(1, ["---"] * len(lines[0]))
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    for page in PAGES:
+        before = page.read_text("utf-8")
+        after = with_tables(before, tables())
+        if after != before:
+            page.write_text(after, "utf-8")
+            print(f"wrote {page}")

@@ -92,10 +92,9 @@ def begin(terms: Terms, client: StreamClient, services: Services) -> OpenCall:
         gateway_id=services.gateway_id,
         boot_id=services.boot_id,
     )
-    call = OpenCall(terms, client, row, hold, spend)
+    call = OpenCall(terms, client, row, hold, spend, services.settings.call_timeout_s)
     if caller.key is not None:
         services.key_uses.note(caller.key.id, row.started_at, inbound.client_ip)
-    call.scope.deadline = trio.current_time() + services.settings.call_timeout_s
     services.open_calls.add(call)
     return call
 
@@ -182,7 +181,6 @@ def check_rate(inbound: Inbound, input_tokens: int, services: Services) -> Heade
         headers = openai_headers(decision.requests, decision.tokens)
     if not decision.allowed:
         which = "requests" if decision.requests is not None and not decision.requests.allowed else "tokens"
-        services.metrics.limit_refused(f"{which}_per_minute")
         raise RateLimited(
             f"This key's limit of {which} per minute is reached.",
             retry_after_s=decision.retry_after_s,

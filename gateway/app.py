@@ -117,13 +117,25 @@ def open_store(settings: Settings) -> Iterator[Store]:
 async def open_ledger(store: Store) -> AsyncIterator[Ledger]:
     """The writer's thread. Closing waits, within a bound, until everything submitted is on disk."""
     store.writer.start()
+    ledger = Ledger(store.writer)
     try:
-        yield Ledger(store.writer)
+        yield ledger
     finally:
         with trio.CancelScope(shield=True):
-            closed = await trio.to_thread.run_sync(store.writer.close, CLOSE_LEDGER_S)
-        if not closed:
-            logger.error("ledger_not_drained", waited_s=CLOSE_LEDGER_S)
+            deadline = trio.current_time() + CLOSE_LEDGER_S
+            await _commit_the_rest(ledger, deadline)
+            closed = await trio.to_thread.run_sync(store.writer.close, max(0.0, deadline - trio.current_time()))
+        if ledger.pending or not closed:
+            logger.error("ledger_not_drained", settlements=ledger.pending, waited_s=CLOSE_LEDGER_S)
+
+
+async def _commit_the_rest(ledger: Ledger, deadline: float) -> None:
+    """A settlement that failed is still retried: nobody but this process knows of it."""
+    with trio.CancelScope(deadline=deadline):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ledger.retry_failed)
+            await ledger.drained()
+            nursery.cancel_scope.cancel()
 
 
 @asynccontextmanager

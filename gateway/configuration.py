@@ -41,7 +41,9 @@ class Configuration:
             return local.model
         model = resolve(self.snapshot.catalog, asked, family_fallback=self._family_fallback)
         if model is None:
-            raise UnknownModel(f"Unknown model {asked!r}. GET /v1/models lists the ones this key can call.")
+            raise UnknownModel(
+                f"Unknown model {asked[:100]!r}. GET /v1/models lists the ones this key can call.", field="model"
+            )
         return model
 
     def permit(self, caller: Caller, model: Model) -> None:

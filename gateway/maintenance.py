@@ -77,6 +77,7 @@ async def follow_database(services: Services, path: Path) -> None:
             except OperatorError as error:
                 # What was in force stays in force: a locked database or a bad override must not stop the calls.
                 logger.error("database_not_followed", error=error.message)
+            services.condition.note_followed()
     finally:
         follower.close()
 

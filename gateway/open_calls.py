@@ -44,12 +44,15 @@ class OpenCall:
     stops. `cut` says why in the caller's words; without it, a cancelled scope means the client left.
     """
 
-    def __init__(self, terms: Terms, client: StreamClient, row: Call, hold: Hold, spend: SpendHold) -> None:
+    def __init__(
+        self, terms: Terms, client: StreamClient, row: Call, hold: Hold, spend: SpendHold, timeout_s: float
+    ) -> None:
         self.terms = terms
         self.client = client
         self.row = row
-        self.scope = trio.CancelScope()
         self.started = trio.current_time()
+        # Given at once: setting a scope's deadline later costs 3 us.
+        self.scope = trio.CancelScope(deadline=self.started + timeout_s)
         self.kept_alive_at = float("-inf")
         self.attempts: list[Attempt] = []
         self.winner: Attempt | None = None

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import trio
+
 from gateway.billing.estimates import Corrections
 from gateway.billing.holds import Wallets
 from gateway.billing.ledger import Ledger
@@ -17,6 +19,8 @@ from gateway.records import UpstreamObject
 from gateway.settings import Settings
 from gateway.upstream.pool import Pool
 from gateway.upstream.upstreams import Upstreams
+
+WAIT_FOLLOWED_S = 1.0
 
 
 class Reads(Protocol):
@@ -64,6 +68,19 @@ class Condition:
 
     configuration: Configuration
     draining: bool = False
+    followed: trio.Event = field(default_factory=trio.Event)
+
+    def note_followed(self) -> None:
+        """What others wrote to the database until now is known."""
+        followed, self.followed = self.followed, trio.Event()
+        followed.set()
+
+    async def wait_followed(self) -> None:
+        """Until what others have written by now is known, or for a second at most. The look under way may have begun
+        before they wrote, so it takes the end of the one after it."""
+        with trio.move_on_after(WAIT_FOLLOWED_S):
+            await self.followed.wait()
+            await self.followed.wait()
 
 
 @dataclass(frozen=True)

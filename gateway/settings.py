@@ -57,7 +57,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         Meta(description="What /v1/chat/completions takes a keyless body for when the body does not tell"),
     ] = "messages"
     trusted_proxies: Annotated[
-        tuple[str, ...], Meta(description="Networks whose forwarding headers decide the client's address")
+        tuple[str, ...], Meta(description="Networks, or unix, whose forwarding headers decide the client's address")
     ] = ()
     cors_origins: Annotated[tuple[str, ...], Meta(description="Origins that browsers may call from; * for any")] = ()
     docs_enabled: Annotated[bool, Meta(description="Serve /docs and /openapi.json")] = True
@@ -100,7 +100,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     @property
     def trusted_networks(self) -> tuple[Network, ...]:
         """`trusted_proxies`, parsed."""
-        return tuple(ipaddress.ip_network(text, strict=False) for text in self.trusted_proxies)
+        return tuple(ipaddress.ip_network(text, strict=False) for text in self.trusted_proxies if text != "unix")
 
     @property
     def socket_permissions(self) -> int:
@@ -223,12 +223,14 @@ def _check(settings: Settings) -> None:
     for bind in settings.bind:
         _check_bind(bind, settings.origins["bind"])
     for text in settings.trusted_proxies:
+        if text == "unix":
+            continue
         try:
             ipaddress.ip_network(text, strict=False)
         except ValueError:
             origin = settings.origins["trusted_proxies"]
             raise ConfigurationError(
-                f"trusted_proxies from {origin}: {text!r} is not a network such as 10.0.0.0/8."
+                f"trusted_proxies from {origin}: {text!r} is not a network such as 10.0.0.0/8, nor `unix`."
             ) from None
     if (settings.tls_cert is None) != (settings.tls_key is None):
         missing = "tls_key" if settings.tls_key is None else "tls_cert"

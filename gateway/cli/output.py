@@ -51,6 +51,8 @@ def show_table(columns: Sequence[Column], facts: Iterable[Facts]) -> None:
             click.echo("\t".join(_one_line(text) for text in row))
         return
     widths = [max(len(column.heading), *(len(row[at]) for row in rows)) for at, column in enumerate(columns)]
+    if not columns[-1].right:
+        widths[-1] = 0
     _echo_row([_fit(column, column.heading, width, "bold") for column, width in zip(columns, widths, strict=True)])
     for row in rows:
         cells = zip(columns, row, widths, strict=True)

@@ -1,6 +1,7 @@
 """Running the gateway in this process: what `serve` and `demo` have in common."""
 
 import contextlib
+import gc
 import os
 import resource
 import signal
@@ -25,6 +26,7 @@ def run_gateway(settings: Settings, on_ready: Callable[[list[str]], None]) -> No
     raise_descriptor_limit()
 
     def ready(addresses: list[str]) -> None:
+        leave_garbage_alone()
         on_ready(addresses)
         notify("READY=1")
         _tell_of_stopping()
@@ -52,6 +54,16 @@ def notify(state: str) -> None:
         sender.setblocking(False)
         sender.connect("\0" + address[1:] if address[0] == "@" else address)
         sender.send(state.encode())
+
+
+def leave_garbage_alone() -> None:
+    """Have the collector skip what lives as long as the process, and look at the rest less often.
+
+    What a call allocates dies with it, by its reference count: looking for cycles took 7 % of the CPU under load.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 20)
 
 
 def raise_descriptor_limit() -> None:

@@ -21,7 +21,7 @@ from gateway.dialects.peek import (
     require_array,
 )
 from gateway.dialects.references import find_references
-from gateway.dialects.stream import read_usage
+from gateway.dialects.stream import NULL
 from gateway.dialects.usage import chat_usage
 from gateway.errors import BadRequest, CallError
 from gateway.records import DialectName
@@ -30,7 +30,21 @@ name: DialectName = "chat"
 
 _LIMITS = ("max_completion_tokens", "max_tokens")
 _MAX_CHOICES = 128
-_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class _Completion(msgspec.Struct):
+    """What the meter wants of an answer, of whatever type it is: one pass, and the answers themselves left alone."""
+
+    choices: msgspec.Raw = NULL
+    id: Any = None
+    model: Any = None
+    usage: Any = None
+    error: Any = None
+    service_tier: Any = None
+
+
+_COMPLETION = msgspec.json.Decoder(_Completion)
+_CHOICES = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def peek(body: bytes, *, limit_required: bool = True) -> Peek:
@@ -84,26 +98,24 @@ def reader(*, echo_model: str, peek: Peek) -> ChatReader:
 def read_body(body: bytes, *, echo_model: str) -> Answer:
     """Read a whole completion."""
     try:
-        fields = _FIELDS.decode(body)
-        choices: Any = msgspec.json.decode(fields.get("choices", b"null"))
-        error: Any = msgspec.json.decode(fields.get("error", b"null"))
-        if error or not isinstance(choices, list) or not choices:
+        if not body.isascii():
+            body.decode()  # what is left alone is not looked at by the decoder either
+        read = _COMPLETION.decode(body)
+        if read.error or not _CHOICES.decode(read.choices):
             return Answer(body=body, usage=None, error=_not_a_completion(body))
-        reported = read_usage(fields.get("usage"))
-        tier: Any = msgspec.json.decode(fields.get("service_tier", b"null"))
-        response_id: Any = msgspec.json.decode(fields.get("id", b"null"))
-        echo = ModelEcho(echo_model)
-        edited = echo.exchange(body) if echo.differs(fields) else body
+        audio_ids = _audio_ids(msgspec.json.decode(read.choices)) if b'"audio"' in body else []
+        differs = isinstance(read.model, str) and read.model != echo_model
+        edited = ModelEcho(echo_model).exchange(body) if differs else body
     except DECODE_ERRORS:
         return Answer(body=body, usage=None, error=_not_a_completion(body))
-    tier = tier if isinstance(tier, str) else ""
-    usage = chat_usage(reported, service_tier=tier) if reported is not None else None
-    estimated = -(-len(bytes(fields["choices"])) * 2 // 7)
+    tier = read.service_tier if isinstance(read.service_tier, str) else ""
+    usage = chat_usage(read.usage, service_tier=tier) if isinstance(read.usage, dict) else None
+    estimated = -(-len(bytes(read.choices)) * 2 // 7)
     return Answer(
         body=edited,
         usage=usage,
-        response_id=response_id if isinstance(response_id, str) else "",
-        object_ids=_audio_ids(choices),
+        response_id=read.id if isinstance(read.id, str) else "",
+        object_ids=audio_ids,
         delivered_tokens=usage.output_tokens if usage else estimated,
     )
 

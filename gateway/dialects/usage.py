@@ -10,6 +10,8 @@ from gateway.records import Usage
 
 
 def _count(value: object) -> int:
+    if value is None:
+        return 0
     if isinstance(value, bool) or not isinstance(value, int | float):
         return 0
     return max(0, int(value)) if abs(value) < 2**53 else 0

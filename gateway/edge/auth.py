@@ -36,13 +36,9 @@ def identify(
     snapshot: Snapshot,
     *,
     keyless: bool,
-    limiter: Limiter,
-    failed_rate: int,
     now_ms: int,
-    now: float,
 ) -> Caller:
-    """The caller, or 401 / 403. The throttle of invalid keys is asked only after a look-up failed, so a valid key
-    never suffers from somebody guessing behind the same address."""
+    """The caller, or 401 / 403."""
     credential = credential_of(headers)
     caller = None if credential is None else _look_up(credential, snapshot, now_ms)
     if caller is not None:
@@ -52,10 +48,15 @@ def identify(
         return keyless_caller(snapshot)
     if credential is None:
         raise Unauthenticated("No API key. Send it as `x-api-key: KEY` or `Authorization: Bearer KEY`.")
-    decision = limiter.failed_lookup(client_ip, now=now, rate=failed_rate)
+    raise Unauthenticated("Invalid API key: it is unknown, expired, disabled or revoked.")
+
+
+def check_guessing(client_ip: str, limiter: Limiter, *, rate: int, now: float) -> None:
+    """Count a key that was not found. Asked only then, so a valid key never suffers from somebody guessing behind the
+    same address. Raises RateLimited."""
+    decision = limiter.failed_lookup(client_ip, now=now, rate=rate)
     if not decision.allowed:
         raise RateLimited("Too many invalid API keys from this address.", retry_after_s=decision.retry_after_s)
-    raise Unauthenticated("Invalid API key: it is unknown, expired, disabled or revoked.")
 
 
 def keyless_caller(snapshot: Snapshot) -> Caller:

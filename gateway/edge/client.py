@@ -37,29 +37,49 @@ class Client:
 
     async def start(self, status: int, headers: Headers) -> None:
         """The head of a streamed answer; it leaves with the first frame."""
-        async with self._lock:
+        await self._take_turn()
+        try:
             if not self.started:
                 self.started = True
                 await self._send(
                     {"type": "http.response.start", "status": status, "headers": [*headers, *self.headers]}
                 )
+        finally:
+            self._lock.release()
 
     async def send(self, data: bytes) -> None:
         """Complete frames. Returns when the client's socket took them, raises OSError when it is gone."""
-        async with self._lock:
+        await self._take_turn()
+        try:
             await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        finally:
+            self._lock.release()
 
     async def keep_alive(self, frame: Callable[[], bytes]) -> None:
         """One frame between others, made when its turn has come; nothing once the answer has ended."""
-        async with self._lock:
+        await self._take_turn()
+        try:
             if not self.finished:
                 await self._send({"type": "http.response.body", "body": frame(), "more_body": True})
+        finally:
+            self._lock.release()
 
     async def finish(self, data: bytes = b"") -> None:
         """The last frames and the clean end of the stream: what a client takes for success, or an error frame."""
-        async with self._lock:
+        await self._take_turn()
+        try:
             self.finished = True
             await self._send({"type": "http.response.body", "body": data, "more_body": False})
+        finally:
+            self._lock.release()
+
+    async def _take_turn(self) -> None:
+        """The lock, without the pass of the loop that trio's own `acquire` makes of a free one (8 us an event): every
+        send has a checkpoint already."""
+        try:
+            self._lock.acquire_nowait()
+        except trio.WouldBlock:
+            await self._lock.acquire()
 
     async def abort(self) -> None:
         """Close the connection without a clean end."""

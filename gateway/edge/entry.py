@@ -16,13 +16,13 @@ from gateway.dialects import dialect_named
 from gateway.dialects.base import Dialect
 from gateway.dialects.peek import read_fields
 from gateway.edge.address import UNIX_PEER, client_address, parse_networks
-from gateway.edge.auth import credential_of, identify
+from gateway.edge.auth import check_guessing, credential_of, identify
 from gateway.edge.client import Client
 from gateway.edge.cors import cors_headers, preflight_headers
 from gateway.edge.headers import header_map
 from gateway.edge.pages import register_pages
 from gateway.edge.routing import Operation, Route, chat_path_dialect, error_dialect, route
-from gateway.errors import BodyTooLarge, CallError, InternalError, RateLimited, UpgradeRequired
+from gateway.errors import BodyTooLarge, CallError, InternalError, RateLimited, Unauthenticated, UpgradeRequired
 from gateway.limits.headers import ip_headers
 from gateway.relay import relay
 from gateway.services import Services
@@ -95,18 +95,23 @@ class Gateway(QuartTrio):
                 request_id,
             )
 
-    def caller(self, scope: Any, headers: dict[str, str]) -> Caller:
-        """Who calls, for every route that needs a key. Raises Unauthenticated, Forbidden, RateLimited."""
-        return identify(
-            headers,
-            self.address(scope, headers),
-            self.services.configuration.snapshot,
-            keyless=self._keyless,
-            limiter=self.services.limiter,
-            failed_rate=self.services.settings.invalid_key_rpm,
-            now_ms=now_ms(),
-            now=trio.current_time(),
-        )
+    async def caller(self, scope: Any, headers: dict[str, str]) -> Caller:
+        """Who calls, for every route that needs a key. Raises Unauthenticated, Forbidden, RateLimited.
+
+        A key may be a moment older than the snapshot, and a 401 is final to every SDK: before one is given, the
+        database is looked at once more.
+        """
+        services = self.services
+        address = self.address(scope, headers)
+        try:
+            return identify(headers, address, services.configuration.snapshot, keyless=self._keyless, now_ms=now_ms())
+        except Unauthenticated:
+            if credential_of(headers) is None:
+                raise
+        rate = services.settings.invalid_key_rpm
+        check_guessing(address, services.limiter, rate=rate, now=trio.current_time())
+        await services.condition.wait_followed()
+        return identify(headers, address, services.configuration.snapshot, keyless=self._keyless, now_ms=now_ms())
 
     def address(self, scope: Any, headers: dict[str, str]) -> str:
         """The client's address, as far as it can be believed."""
@@ -122,7 +127,7 @@ class Gateway(QuartTrio):
             return
         if operation is Operation.RESPONSES_SOCKET:
             raise UpgradeRequired("WebSocket is not served here. POST /v1/responses with stream: true.")
-        caller = self.caller(scope, headers)
+        caller = await self.caller(scope, headers)
         address = self.address(scope, headers)
         if caller.key is None and operation in CALLS:
             client.headers += self._check_address(address)
@@ -148,7 +153,6 @@ class Gateway(QuartTrio):
         )
         headers = ip_headers(decision, now_ms())
         if not decision.allowed:
-            self.services.metrics.limit_refused("address")
             raise RateLimited(
                 "Too many requests from this address.", retry_after_s=decision.retry_after_s, headers=headers
             )
@@ -170,6 +174,7 @@ class Gateway(QuartTrio):
         self, error: CallError, path: str, headers: dict[str, str], client: Client, request_id: str
     ) -> None:
         """The error in the words of the route's dialect. After the head has gone out only closing is left."""
+        self.services.metrics.limit_refused(error.code)
         try:
             if client.started:
                 await client.abort()

@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Mapping, MutableMapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TextIO
 
 import msgspec
@@ -37,12 +38,28 @@ def configure_logs(level: str = "info", form: str = "auto", stream: TextIO | Non
     """Set up structlog and `logging` for the process. `form`: auto, console or json; auto is console on a terminal."""
     target = stream or sys.stderr
     console = form == "console" or (form == "auto" and target.isatty())
+    render = _renderer(console, colors=console and target.isatty())
+    wrapper = structlog.make_filtering_bound_logger(_LEVELS[level])
     structlog.configure(
-        processors=_processors(console, colors=console and target.isatty()),
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        # The traceback becomes text before redaction: exceptions quote what they choked on.
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            _stamp,
+            structlog.processors.format_exc_info,
+            redact,
+            render,
+        ],
+        wrapper_class=wrapper,
         logger_factory=structlog.WriteLoggerFactory(target),
         cache_logger_on_first_use=False,
     )
+    # Bound once, and past the redaction of every member: 7 us a line in the place of 24.
+    _Access.logger = structlog.wrap_logger(
+        structlog.WriteLogger(target),
+        processors=[structlog.processors.add_log_level, _stamp, render],
+        wrapper_class=wrapper,
+    ).bind()
     root = logging.getLogger()
     root.handlers[:] = [_Bridge()]
     root.setLevel(_LEVELS[level])
@@ -63,9 +80,10 @@ def redact_text(text: str) -> str:
 
 
 def call_settled(call: Call, attempts: Sequence[Attempt]) -> None:
-    """The one access line of a call: ids, counts and money, no content."""
+    """The one access line of a call: ids, counts and money, no content. Only the causes of failed attempts may hold
+    an upstream's words."""
     usage = call.usage
-    structlog.get_logger("gateway.calls").info(
+    _Access.logger.info(
         "call_settled",
         call=call.id,
         customer=call.customer_id,
@@ -79,7 +97,8 @@ def call_settled(call: Call, attempts: Sequence[Attempt]) -> None:
         error=call.error_code,
         account=call.account_id,
         attempts=[
-            f"{each.account_id}:{each.outcome}{':' * bool(each.error_code)}{each.error_code}" for each in attempts
+            f"{each.account_id}:{each.outcome}" + (f":{redact_text(each.error_code)}" if each.error_code else "")
+            for each in attempts
         ],
         ttft_ms=call.ttft_ms,
         duration_ms=call.duration_ms,
@@ -89,6 +108,12 @@ def call_settled(call: Call, attempts: Sequence[Attempt]) -> None:
         cost_micro=call.cost_micro,
         upstream_cost_micro=call.upstream_cost_micro,
     )
+
+
+class _Access:
+    """Where the access lines go; as everything else until the process has set up its logs."""
+
+    logger: Any = structlog.get_logger("gateway.calls")
 
 
 class _Bridge(logging.Handler):
@@ -103,27 +128,21 @@ class _Bridge(logging.Handler):
             self.handleError(record)
 
 
-def _processors(console: bool, *, colors: bool) -> list[Processor]:
-    render: Processor = (
-        structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)
-        if console
-        else structlog.processors.JSONRenderer(serializer=_json)
-    )
-    # The traceback becomes text before redaction: exceptions quote what they choked on.
-    return [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        _stamp,
-        structlog.processors.format_exc_info,
-        redact,
-        render,
-    ]
+def _renderer(console: bool, *, colors: bool) -> Processor:
+    if console:
+        return structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)
+    return structlog.processors.JSONRenderer(serializer=_json)
 
 
 def _stamp(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    at = datetime.fromtimestamp(now_ms() / 1000, UTC)
-    event["timestamp"] = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    second, millisecond = divmod(now_ms(), 1000)
+    event["timestamp"] = f"{_second(second)}.{millisecond:03d}Z"
     return event
+
+
+@lru_cache(maxsize=1)
+def _second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _json(event: object, **_options: object) -> str:

@@ -11,6 +11,7 @@ import trio
 from gateway.dialects.base import Answer, Batch, Dialect, StreamReader, UpstreamError
 from gateway.upstream.cooldown import Failure
 from gateway.upstream.failures import failure_of_exception
+from gateway.upstream.transport import AnswerStream
 from gateway.upstream.upstreams import Upstream
 
 MAX_ERROR_BYTES = 256 * 1024
@@ -123,10 +124,16 @@ async def read_bounded(response: httpx.Response, limit: int) -> bytes:
 
 async def close_response(response: httpx.Response) -> None:
     """Close under a bounded shield: a cancelled attempt must not leave its socket open."""
+    if isinstance(response.stream, AnswerStream):
+        await response.stream.aclose()  # never waits, so it needs no shield, which costs 5 us
+        return
     with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE_DEADLINE_S):
         await response.stream.aclose()  # type: ignore[union-attr]
 
 
 def _request_id(response: httpx.Response) -> str:
-    headers = response.headers
-    return headers.get("request-id") or headers.get("x-request-id") or ""
+    """A look through the raw headers: httpx's own look-up costs ten times as much."""
+    for name, value in response.headers.raw:
+        if name.lower() in (b"request-id", b"x-request-id") and value:
+            return value.decode("latin-1")
+    return ""

@@ -59,11 +59,17 @@ def _options(command: click.Command) -> list[click.Option]:
 
 
 def _row(option: click.Option) -> str:
-    value = option.metavar or ("|".join(option.type.choices) if isinstance(option.type, click.Choice) else "FILE")
+    value = option.metavar or _value(option.type)
     names = " / ".join([*option.opts, *option.secondary_opts])
     default = f" Default: {option.default}." if option.show_default else ""
     typed = names if option.is_flag else f"{names} {value}"
     return f"| `{_escaped(typed)}` | {_escaped(f'{option.help}{default}')} |"
+
+
+def _value(kind: click.ParamType) -> str:
+    if isinstance(kind, click.Choice):
+        return "|".join(kind.choices)
+    return "FILE" if isinstance(kind, click.Path) else "TEXT"
 
 
 def _escaped(text: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.gateway import Gateway
-from tests.contract.house import Keys, furnish
+from tests.contract.house import Keys, furnish, furnish_keyless
 from tests.contract.upstream import Upstream
 
 
@@ -33,16 +33,17 @@ def gateway(data_dir: Path, keys: Keys) -> Iterator[Gateway]:
         "trusted_proxies": "127.0.0.1",
         "keepalive_after_s": "0.2",
         "keepalive_every_s": "0.1",
+        "checkpoint_every_s": "0.05",
     }
     with Gateway(data_dir, **settings) as gateway:
         yield gateway
 
 
 @pytest.fixture(scope="session")
-def keyless(tmp_path_factory: pytest.TempPathFactory, upstream: Upstream) -> Iterator[Gateway]:
+def keyless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway without keys, behind a proxy, so that each test can come from an address of its own."""
     data_dir = tmp_path_factory.mktemp("keyless")
-    furnish(data_dir, upstream)
+    furnish_keyless(data_dir)
     with Gateway(data_dir, auth="none", trusted_proxies="127.0.0.1") as gateway:
         yield gateway
 

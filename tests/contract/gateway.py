@@ -56,7 +56,7 @@ class Gateway:
         except BaseException:
             self._stop()
             raise
-        self.http = httpx.Client(base_url=self.url, timeout=20)
+        self.http = httpx.Client(base_url=self.url, timeout=20, verify=False)
         return self
 
     def _read_output(self) -> None:

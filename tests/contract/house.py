@@ -1,5 +1,7 @@
 """A data folder as an operator would set it up: accounts, models with prices, customers, keys."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from msgspec import Struct
@@ -51,16 +53,26 @@ class Keys(Struct, frozen=True):
 
 
 def furnish(data_dir: Path, upstream: Upstream) -> Keys:
-    """Makes the database in `data_dir` and everything in it."""
+    """A house with every account and key. Makes the database in `data_dir`."""
+    with _opened(data_dir) as database:
+        _add_simulated(database)
+        _add_scripted(database, load_vault(data_dir, {}), upstream)
+        return _add_keys(database)
+
+
+def furnish_keyless(data_dir: Path) -> None:
+    """One simulated account and nobody with a key."""
+    with _opened(data_dir) as database:
+        _add_simulated(database)
+
+
+@contextmanager
+def _opened(data_dir: Path) -> Iterator[Database]:
     path = data_dir / "gateway.db"
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     migrate(path)
     database = open_database(path)
     try:
-        vault = load_vault(data_dir, {})
-        _add_simulated(database)
-        _add_scripted(database, vault, upstream)
-        return _add_keys(database)
+        yield database
     finally:
         database.close()
 
@@ -136,7 +148,7 @@ def _add_keys(database: Database) -> Keys:
         fleeting=add("fleeting"),
         rotated=add("rotated"),
         refilled=add("refilled", balance_micro=0),
-        spender=add("spender", balance_micro=1_000),
+        spender=add("spender", balance_micro=3_000),
     )
     keys.disable(database, ACTOR, "disabled")
     keys.revoke(database, ACTOR, "revoked")

@@ -41,7 +41,7 @@ class Counter:
 
     def __init__(self, client_class: type) -> None:
         self.requests = 0
-        self.client = client_class(event_hooks={"request": [self._count]})
+        self.client = client_class(event_hooks={"request": [self._count]}, verify=False)
 
     def _count(self, request: Any) -> None:
         self.requests += 1
@@ -152,6 +152,12 @@ def test_a_model_without_an_account_for_the_dialect_names_the_right_endpoint(gat
     with openai_client(gateway, keys.everything) as client, pytest.raises(openai.BadRequestError) as caught:
         client.chat.completions.create(model="claude-fable-5", messages=hello())
     assert "/v1/messages" in caught.value.message
+
+
+def test_an_unknown_model_is_blamed_on_its_field(gateway, keys):
+    body = {"model": "nobody-1", "max_tokens": 9, "messages": hello()}
+    error = gateway.post("/v1/messages", keys.claude, body).json()["error"]
+    assert (error["param"], error["details"]["field"]) == ("model", "model")
 
 
 def test_an_allow_list_is_named_to_who_meets_it(gateway, keys):

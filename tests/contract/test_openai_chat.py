@@ -54,6 +54,14 @@ def test_a_stream_without_include_usage_has_no_usage_chunk(client, upstream):
     assert upstream.requests("plain")[-1].include_usage
 
 
+@pytest.mark.parametrize("options", [None, {}, {"include_usage": False}])
+def test_a_client_that_declines_usage_gets_none(client, options):
+    with client.chat.completions.create(
+        model="gpt-plain", messages=hello(), stream=True, stream_options=options
+    ) as stream:
+        assert [chunk for chunk in stream if chunk.usage or not chunk.choices] == []
+
+
 def test_a_stream_is_billed_though_the_client_asked_for_no_usage(client, gateway):
     with client.chat.completions.create(model="gpt-plain", messages=hello(), stream=True) as stream:
         list(stream)

@@ -148,6 +148,32 @@ def test_a_response_of_another_customer_does_not_exist(client, gateway, keys, ac
     assert client.responses.retrieve(made.id).id == made.id
 
 
+FOREIGN = {
+    "conversation": {"conversation": "conv_of_somebody", "input": "Hi"},
+    "input.0.id": {"input": [{"type": "item_reference", "id": "msg_of_somebody"}]},
+    "input.0.content.0.file_id": {
+        "input": [{"role": "user", "content": [{"type": "input_file", "file_id": "file-of-somebody"}]}]
+    },
+}
+
+
+@pytest.mark.parametrize("fields", list(FOREIGN.values()), ids=list(FOREIGN))
+def test_an_id_nobody_gave_this_customer_is_refused(gateway, keys, upstream, fields):
+    seen = len(upstream.requests("plain"))
+    answer = gateway.post("/v1/responses", keys.codex, {"model": "gpt-plain", **fields})
+    assert answer.status_code == 400
+    assert "of" in answer.json()["error"]["message"]
+    assert "not found" in answer.json()["error"]["message"]
+    assert len(upstream.requests("plain")) == seen
+
+
+def test_a_conversation_is_compacted_and_billed(client, gateway):
+    made = client.responses.compact(model="gpt-5.5", input="A long story. " * 100)
+    call = gateway.story(made._request_id).call
+    assert made.object == "response.compaction"
+    assert call.cost_micro > 0
+
+
 def test_background_work_is_refused_before_any_upstream_sees_it(client, upstream):
     before = len(upstream.requests("plain"))
     with pytest.raises(openai.BadRequestError) as caught:

@@ -32,8 +32,9 @@ def test_the_openai_sdk_reads_through_keep_alives_on_chat(gateway, keys, script,
 
 @SILENT
 def test_the_openai_sdk_reads_through_keep_alives_on_responses(gateway, keys, script, text):
+    # The SDK's schema has no `keepalive` event: it minds when it validates strictly, and passes it over otherwise.
     with (
-        openai_client(gateway, keys.everything) as client,
+        openai_client(gateway, keys.everything, _strict_response_validation=False) as client,
         client.responses.stream(model=f"gpt-{script}", input="Hello") as stream,
     ):
         response = stream.get_final_response()

@@ -3,7 +3,10 @@
 from collections.abc import Iterable
 from typing import cast
 
+import msgspec
+
 from gateway import errors
+from gateway.cli.root import INTERRUPTED
 from gateway.dialects.base import ERROR_TYPES
 from gateway.dialects.envelope import code_of, status_of
 from gateway.edge.pages.openapi import DOCUMENT
@@ -11,6 +14,7 @@ from gateway.errors import CallError, OperatorError
 from gateway.observe.metrics import METRICS
 from gateway.records import DialectName
 from gateway.settings import FIELDS
+from gateway.upstream.providers.simulated.wire import Options
 from tests.docs.pages import PAGES, with_tables
 
 
@@ -22,6 +26,7 @@ def tables() -> dict[str, str]:
         "errors": errors_table(),
         "exit-codes": exit_codes_table(),
         "routes": routes_table(),
+        "simulated": simulated_table(),
     }
 
 
@@ -63,7 +68,10 @@ def errors_table() -> str:
 def exit_codes_table() -> str:
     return _table(
         ("exit code", "meaning"),
-        ((str(code), EXIT_CODES[code]) for code in sorted({0, 1} | {each.exit_code for each in operator_errors()})),
+        (
+            (str(code), EXIT_CODES[code])
+            for code in sorted({0, 1, INTERRUPTED} | {each.exit_code for each in operator_errors()})
+        ),
     )
 
 
@@ -75,6 +83,17 @@ def routes_table() -> str:
             (method.upper(), f"`{path}`", operation["summary"].replace(" with `stream` its events", " its events"))
             for path, methods in paths.items()
             for method, operation in methods.items()
+        ),
+    )
+
+
+def simulated_table() -> str:
+    options = msgspec.structs.fields(Options)
+    return _table(
+        ("option", "default", "what it does"),
+        (
+            (f"`{each.name}`", f"`{each.default}`" if each.default != "" else "-", SIMULATED[each.name])
+            for each in options
         ),
     )
 
@@ -122,7 +141,22 @@ EXIT_CODES = {
     3: "The configuration, the catalog or a file is wrong.",
     4: "Not permitted: file modes, or keyless service where others can reach it.",
     5: "There is no such customer, key, account, tier, model or call.",
-    6: "The database is busy, held by another gateway, or in need of migration.",
+    6: "The database is busy, held by another gateway, missing, or in need of migration.",
+    INTERRUPTED: "Interrupted by Ctrl-C.",
+}
+
+
+SIMULATED = {
+    "seed": "Another seed gives other answers to the same questions.",
+    "ttft_ms": "Milliseconds before the first token.",
+    "tokens_per_second": "Pace of the answer.",
+    "jitter": "How much that pace varies, 0 to 1.",
+    "error_rate": "Calls answered with a 500.",
+    "rate_limit_rate": "Calls answered with a 429 and a time to come back.",
+    "overload_rate": "Calls answered as overloaded: 529, or 503 on the OpenAI protocols.",
+    "cut_rate": "Answers that break off: the connection resets, ends quietly, or an error event comes.",
+    "hang_rate": "Calls that go silent before any content.",
+    "refuse_models": "Models it does not serve, with commas.",
 }
 
 

@@ -86,6 +86,12 @@ def test_commands_and_their_options_exist(page: Path) -> None:
 
 
 @every_page
+def test_inline_code_stays_on_its_line(page: Path) -> None:
+    """Broken over two lines it is neither read well nor checked here."""
+    assert [line for line in prose(page).splitlines() if line.count("`") % 2] == []
+
+
+@every_page
 def test_make_targets_exist(page: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     named = {code.split()[1] for code in _code(page) if re.match(r"make [a-z-]+$", code)}

@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -24,6 +23,7 @@ from tests.fakes.server import FakeServer
 from tests.fakes.verbs import directive
 
 SERVE = ("-m", "gateway", "serve")
+START_LIMIT_S = 30.0
 ANSWER_LIMIT_S = 20.0
 CUSTOMER = "alpha"
 OPENING_MICRO = 1_000_000_000
@@ -96,7 +96,10 @@ class Site:
         [(balance_micro,)] = self.read(
             "SELECT balance_micro FROM balances JOIN customers ON id = customer_id WHERE name = ?", (CUSTOMER,)
         )
-        [(charged_micro,)] = self.read("SELECT coalesce(sum(charge_micro), 0) FROM calls WHERE state = 'settled'")
+        [(charged_micro,)] = self.read(
+            "SELECT coalesce(sum(charge_micro), 0) FROM calls JOIN customers c ON c.id = customer_id WHERE c.name = ?",
+            (CUSTOMER,),
+        )
         assert balance_micro == self.opening_micro - charged_micro
         [(calls,)] = self.read("SELECT count(*) FROM calls WHERE state = 'settled'")
         [(counted,)] = self.read("SELECT coalesce(sum(calls), 0) FROM rollups WHERE period = 'day'")
@@ -106,11 +109,24 @@ class Site:
 class GatewayProcess:
     """A gateway as an operator runs it. Every setting is given in the environment."""
 
-    def __init__(self, site: Site, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    def __init__(self, site: Site, process: trio.Process, environment: dict[str, str], log: Path) -> None:
         self.site = site
-        self.port = port
+        self.command = list(process.args)
+        self.environment = environment
+        self.port = 0
         self._process = process
         self._log = log
+
+    async def listen(self) -> None:
+        """Returns once the gateway says on which port it listens."""
+        with trio.move_on_after(START_LIMIT_S):
+            while self._process.returncode is None:
+                found = re.search(r"listening on http://127\.0\.0\.1:(\d+)", self.log)
+                if found:
+                    self.port = int(found[1])
+                    return
+                await trio.sleep(0.005)
+        raise AssertionError(f"The gateway did not start. Its last words:\n{self.log[-3000:]}")
 
     @property
     def pid(self) -> int:
@@ -125,15 +141,17 @@ class GatewayProcess:
 
     async def exit_code(self, limit_s: float = 20.0) -> int:
         with trio.fail_after(limit_s):
-            while (code := self._process.poll()) is None:
-                await trio.sleep(0.005)
-        return code
+            return await self._process.wait()
 
     async def connect(self, *, receive_buffer: int | None = None) -> trio.SocketStream:
         connected = trio.socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         if receive_buffer is not None:
             connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        await connected.connect(("127.0.0.1", self.port))
+        try:
+            await connected.connect(("127.0.0.1", self.port))
+        except OSError:
+            connected.close()
+            raise
         return trio.SocketStream(connected)
 
     def request(self, act: str, *, stream: bool = True, secret: str | None = None, max_tokens: int = 2000) -> bytes:
@@ -218,24 +236,17 @@ async def run_gateway(
     environment["TRIGATE_DATA_DIR"] = str(site.data_dir)
     log = site.data_dir / "serve.log"
     with log.open("wb") as output:
-        process = subprocess.Popen([sys.executable, *command], env=environment, stdout=output, stderr=output)
+        process = await trio.lowlevel.open_process(
+            [sys.executable, *command], env=environment, stdout=output, stderr=output
+        )
     try:
-        yield GatewayProcess(site, process, await _port_of(process, log), log)
+        gateway = GatewayProcess(site, process, environment, log)
+        await gateway.listen()
+        yield gateway
     finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-
-
-async def _port_of(process: subprocess.Popen[bytes], log: Path) -> int:
-    """The port that the gateway says it listens on."""
-    with trio.move_on_after(20):
-        while process.poll() is None:
-            found = re.search(rb"listening on http://127\.0\.0\.1:(\d+)", log.read_bytes())
-            if found:
-                return int(found[1])
-            await trio.sleep(0.005)
-    raise AssertionError(f"The gateway did not start. Its last words:\n{log.read_text(errors='replace')[-3000:]}")
+        process.kill()
+        with trio.CancelScope(shield=True):
+            await process.wait()
 
 
 def as_asked(asked: Asked) -> Act:
@@ -246,9 +257,10 @@ def as_asked(asked: Asked) -> Act:
 async def eventually(condition: Callable[[], Any], within_s: float = 10.0) -> Any:
     """What `condition` gives once it is true. Fails after `within_s`."""
     with trio.move_on_after(within_s):
-        while not (found := condition()):
+        while True:
+            if found := condition():
+                return found
             await trio.sleep(0.005)
-        return found
     raise AssertionError(f"still not true after {within_s} s")
 
 
@@ -259,8 +271,13 @@ async def one_settled(site: Site) -> dict[str, Any]:
 
 
 async def stop(gateway: GatewayProcess, fake: FakeServer) -> None:
-    """An orderly end: exit code 0, nothing left at the provider, sound books."""
+    """SIGTERM, and the orderly end that follows."""
     gateway.signal(signal.SIGTERM)
+    await stopped(gateway, fake)
+
+
+async def stopped(gateway: GatewayProcess, fake: FakeServer) -> None:
+    """The orderly end of a gateway that was told to stop: exit code 0, nothing left at the provider, sound books."""
     assert await gateway.exit_code() == 0, gateway.log
     await eventually(lambda: fake.open_exchanges == 0 and fake.connections_open == 0)
     gateway.site.audit()

@@ -68,7 +68,7 @@ async def test_a_client_gone_midway_pays_for_what_it_got(tmp_path, how):
         site = Site(tmp_path / "data", fake.url)
         async with run_gateway(site) as gateway:
             connection = await gateway.connect()
-            await connection.send_all(gateway.request("stream events=100000 gap=0.02"))
+            await connection.send_all(gateway.request("stream events=4000 gap=0.02"))
             await Answer().read(connection, until=b"content_block_delta")
             if how == "half-closes":
                 await connection.send_eof()
@@ -90,7 +90,7 @@ async def test_a_client_that_stops_reading_is_cut_at_the_write_deadline(tmp_path
         site = Site(tmp_path / "data", fake.url)
         async with run_gateway(site, settings={"write_timeout_s": 0.5}) as gateway:
             async with await gateway.connect(receive_buffer=4096) as connection:
-                await connection.send_all(gateway.request("stream events=2000 size=8000", max_tokens=64_000))
+                await connection.send_all(gateway.request("stream events=40 size=100000", max_tokens=64_000))
                 call = await one_settled(site)
                 assert call["outcome"] == "cancelled"
                 assert call["charge_micro"] == call["cost_micro"] > 0
@@ -105,7 +105,7 @@ async def test_revoking_the_key_cuts_its_call(tmp_path):
         async with run_gateway(site) as gateway:
             answer = Answer()
             async with await gateway.connect() as connection, trio.open_nursery() as nursery:
-                await connection.send_all(gateway.request("stream events=100000 gap=0.02"))
+                await connection.send_all(gateway.request("stream events=4000 gap=0.02"))
                 await answer.read(connection, until=b"content_block_delta")
                 nursery.start_soon(answer.read, connection)
                 revoked_at = trio.current_time()

@@ -1,4 +1,4 @@
-"""The same random days as in `tests.relay.test_properties_money`, over a real database and a second writer beside it."""
+"""The same random days as in `tests.relay.test_properties_money`, over a real database with a second writer."""
 
 import tempfile
 from collections.abc import Iterator

@@ -304,8 +304,7 @@ class _Life:
                 await self._do(step, world, calls)
                 self._check_holds(world)
             books.mode = "at once"
-        while world.services.ledger.pending:
-            await trio.sleep(1)
+        await world.services.ledger.drained()
         self._follow(world)
 
     async def _do(self, step: Step, world: World, calls: trio.Nursery) -> None:

@@ -5,12 +5,13 @@ until it was over before.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from gateway.errors import Unavailable
-from gateway.records import DialectName
 from gateway.store.jobs import Job, Settle
 from tests.fakes.upstream import FakeUpstream
 from tests.fakes.verbs import Act, cut_after, hang, reply, slow_first, status, stream
@@ -58,7 +59,11 @@ class EndAtWait(trio.abc.Instrument):
                 self._end()
 
 
-async def ended_at(number: int, acts: tuple[Act, ...], dialect: DialectName, how: str, *, streamed: bool) -> bool:
+def in_virtual_time(main: Callable[..., Any], *arguments: Any) -> Any:
+    return trio.run(main, *arguments, clock=MockClock(autojump_threshold=0))
+
+
+async def ended_at(number: int, acts: tuple[Act, ...], how: str, streamed: bool) -> bool:
     """Run one call and end it at its `number`-th wait. False if it had fewer."""
     fakes = [FakeUpstream(act) for act in acts]
     books = LateBooks()
@@ -70,7 +75,7 @@ async def ended_at(number: int, acts: tuple[Act, ...], dialect: DialectName, how
         trio.lowlevel.add_instrument(instrument)
         with trio.move_on_after(LONGEST_S) as bound, outside:
             instrument.task = trio.lowlevel.current_task()
-            await world.call(dialect, client=client, stream=streamed)
+            await world.call(client=client, stream=streamed)
         trio.lowlevel.remove_instrument(instrument)
         await trio.sleep(1)
         if not instrument.done:
@@ -127,10 +132,7 @@ HOW = ("the client leaves", "the gateway stops at once", "the call is cut")
 def test_a_call_ended_at_any_wait_is_settled_once(name: str, how: str) -> None:
     acts, streamed = CALLS[name]
     waits = 0
-    while trio.run(
-        lambda: ended_at(waits + 1, acts, "messages", how, streamed=streamed),
-        clock=trio.testing.MockClock(autojump_threshold=0),
-    ):
+    while in_virtual_time(ended_at, waits + 1, acts, how, streamed):
         waits += 1
     assert waits >= 3
 
@@ -138,10 +140,7 @@ def test_a_call_ended_at_any_wait_is_settled_once(name: str, how: str) -> None:
 @pytest.mark.parametrize("how", HOW)
 def test_a_call_whose_provider_hangs_ends_when_it_is_told_to(how: str) -> None:
     for number in range(1, 4):
-        trio.run(
-            lambda number=number: ended_at(number, (hang(),), "messages", how, streamed=True),
-            clock=trio.testing.MockClock(autojump_threshold=0),
-        )
+        in_virtual_time(ended_at, number, (hang(),), how, True)
 
 
 @pytest.mark.parametrize("how", HOW)
@@ -167,4 +166,4 @@ def test_a_call_ended_in_the_moment_its_commit_comes(how: str) -> None:
 
     # Which of the two the loop sees first is chance.
     for _ in range(12):
-        trio.run(one_call, clock=trio.testing.MockClock(autojump_threshold=0))
+        in_virtual_time(one_call)

@@ -19,13 +19,13 @@ _MOST_LISTED = 1000
 
 async def list_models(asked: Asked) -> Page:
     """Every model and alias, newest first; a part of them where `limit`, `after_id` or `before_id` ask for one."""
-    listed = _listed(asked.services.configuration, asked.caller())
+    listed = _listed(asked.services.configuration, await asked.caller())
     return json_page(_page_of(list(listed.values()), asked))
 
 
 async def list_models_info(asked: Asked) -> Page:
     """The same with limits, capabilities and what the caller pays."""
-    caller = asked.caller()
+    caller = await asked.caller()
     configuration = asked.services.configuration
     items = [
         entry | details_of(configuration.served[model_id], configuration, caller)
@@ -36,7 +36,7 @@ async def list_models_info(asked: Asked) -> Page:
 
 async def show_model(asked: Asked) -> Page:
     """One model under any spelling that a call could name it by. Raises UnknownModel."""
-    caller, name = asked.caller(), asked.where.object_id
+    caller, name = await asked.caller(), asked.where.object_id
     configuration = asked.services.configuration
     listed = _listed(configuration, caller)
     if name not in listed:

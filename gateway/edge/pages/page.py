@@ -26,7 +26,7 @@ class Asked(Struct, frozen=True):
     method: str
     where: Route
     query: Mapping[str, list[str]]
-    caller: Callable[[], Caller]
+    caller: Callable[[], Awaitable[Caller]]
     services: Services
 
     def whole_number(self, name: str, least: int, most: int) -> int | None:

@@ -19,7 +19,7 @@ _UNTIL_COMMITTED_S = 0.25
 
 async def show_usage(asked: Asked) -> Page:
     """The receipt of one call. Raises UnknownObject, in the same words for what is somebody else's."""
-    caller, call_id = asked.caller(), asked.where.object_id
+    caller, call_id = await asked.caller(), asked.where.object_id
     receipt = await asked.services.reads.receipt(call_id, caller.customer.id)
     if receipt is None and asked.services.ledger.pending:
         # An error is answered before its receipt is on disk, and a quick client asks for it at once.
@@ -32,7 +32,7 @@ async def show_usage(asked: Asked) -> Page:
 
 async def summarize_usage(asked: Asked) -> Page:
     """The customer's last `days` UTC days, today's included, by day and model."""
-    caller = asked.caller()
+    caller = await asked.caller()
     days = asked.whole_number("days", 1, _MOST_DAYS) or 30
     return json_page(await asked.services.reads.usage_summary(caller.customer.id, days))
 
@@ -42,7 +42,7 @@ async def show_balance(asked: Asked) -> Page:
 
     An unlimited customer has no balance: those members are null. `spent_…` is what has been committed.
     """
-    caller, services = asked.caller(), asked.services
+    caller, services = await asked.caller(), asked.services
     customer = caller.customer
     at = now_ms()
     day_micro, month_micro = await _spent(customer.id, services, at)

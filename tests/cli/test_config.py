@@ -1,0 +1,64 @@
+"""`trigate config`."""
+
+import tomllib
+from pathlib import Path
+
+from gateway.settings import FIELDS
+from tests.cli.conftest import Trigate
+
+
+def write(data_dir: Path, text: str) -> None:
+    data_dir.mkdir()
+    (data_dir / "config.toml").write_text(text)
+
+
+def test_show_is_a_configuration_file(trigate: Trigate, data_dir: Path) -> None:
+    shown = tomllib.loads(trigate("config", "show", "--origin").out)
+    assert shown["bind"] == ["127.0.0.1:8000"]
+    write(data_dir, trigate("config", "show").out)
+    assert trigate("config", "validate").code == 0
+
+
+def test_show_names_every_setting(trigate: Trigate) -> None:
+    shown = trigate("config", "show", "--json").json
+    assert [each["name"] for each in shown] == [field.name for field in FIELDS]
+
+
+def test_show_says_where_a_value_comes_from(trigate: Trigate, data_dir: Path) -> None:
+    write(data_dir, "drain_s = 5\n")
+    shown = {each["name"]: each for each in trigate("config", "show", "--json", env={"TRIGATE_IP_RPM": "7"}).json}
+    assert (shown["drain_s"]["value"], shown["drain_s"]["origin"]) == (5, f"file {data_dir / 'config.toml'}")
+    assert (shown["ip_rpm"]["value"], shown["ip_rpm"]["origin"]) == (7, "environment TRIGATE_IP_RPM")
+    assert shown["ip_burst"]["origin"] == "default"
+
+
+def test_path_is_in_the_data_folder(trigate: Trigate, data_dir: Path) -> None:
+    assert trigate("config", "path").out == f"{data_dir}/config.toml\n"
+
+
+def test_path_names_the_file_that_was_chosen(trigate: Trigate, tmp_path: Path) -> None:
+    said = trigate("config", "path", "--config", str(tmp_path / "other.toml"), "--json").json
+    assert (said["path"], said["exists"]) == (str(tmp_path / "other.toml"), False)
+
+
+def test_validate_counts_what_differs(trigate: Trigate, data_dir: Path) -> None:
+    write(data_dir, "drain_s = 5\n")
+    assert trigate("config", "validate", "--json").json["changed"] == ["drain_s"]
+
+
+def test_validate_of_a_wrong_file_is_code_3(trigate: Trigate, data_dir: Path) -> None:
+    write(data_dir, "drain = 5\n")
+    said = trigate("config", "validate")
+    assert said.code == 3
+    assert "drain_s?" in said.err
+
+
+def test_validate_looks_into_the_tls_files(trigate: Trigate, tmp_path: Path) -> None:
+    (tmp_path / "no.pem").write_text("no certificate")
+    files = {"TRIGATE_TLS_CERT": str(tmp_path / "no.pem"), "TRIGATE_TLS_KEY": str(tmp_path / "no.pem")}
+    assert trigate("config", "validate", env=files).code == 3
+
+
+def test_keyless_service_to_everybody_is_code_4(trigate: Trigate) -> None:
+    said = trigate("config", "validate", env={"TRIGATE_AUTH": "none", "TRIGATE_BIND": "0.0.0.0:80"})
+    assert said.code == 4

@@ -33,7 +33,7 @@ async def admit(inbound: Inbound, services: Services) -> Terms:
     check_open(services)
     caller, dialect = inbound.caller, inbound.dialect
     check_dialect(caller, dialect.name)
-    peek = dialect.peek(inbound.body, limit_required=inbound.limit_required)
+    peek = dialect.peek(inbound.body, limit_required=inbound.limit_required, fields=inbound.fields)
     at = now_ms()
     model, seats = who_serves(inbound, peek, services)
     if peek.references:
@@ -127,11 +127,18 @@ def who_serves(inbound: Inbound, peek: Peek, services: Services) -> tuple[Model,
             f"No account of this gateway serves {model.id} at the moment.", retry_after_s=NOT_SERVED_RETRY_S
         )
     seats = served.seats.get(inbound.dialect.name)
+    if served.around_chat and inbound.dialect.name == "chat" and reasons_with_tools(peek):
+        seats = served.around_chat
     if not seats:
         others = [ENDPOINTS[name] for name in served.seats if name in inbound.caller.tier.dialects]
         use = f"Use {' or '.join(others)} for it." if others else "GET /v1/models lists what this key can call."
         raise WrongEndpoint(f"{model.id} is not served under {ENDPOINTS[inbound.dialect.name]}. {use}", field="model")
     return model, seats
+
+
+def reasons_with_tools(peek: Peek) -> bool:
+    """Tools in a Chat call whose reasoning is not switched off: some models take the two under Responses only."""
+    return "tools" in peek.fields and _text(peek, "reasoning_effort") != "none"
 
 
 async def pinned(
@@ -218,7 +225,7 @@ def _plan(
         thinking_budget=peek.thinking_budget,
         minimum_output=RESPONSES_LEAST_TOKENS if inbound.dialect.name == "responses" else 1,
         variants=variant_names(*(_text(peek, name) for name in ("service_tier", "speed", "inference_geo"))),
-        cache_writes=b'"cache_control"' in inbound.body or b'"prompt_cache' in inbound.body,
+        cache_writes=peek.cache_writes,
         slice_tokens=services.settings.slice_tokens,
     )
 

@@ -54,6 +54,7 @@ from gateway.store.recovery import settle_lost_calls
 from gateway.store.snapshot import load_snapshot
 from gateway.store.wallet_reads import load_balances, load_spending
 from gateway.store.writer import Writer
+from gateway.translate.envelope import HmacSigner
 from gateway.upstream.pool import Pool
 from gateway.upstream.upstreams import Upstreams
 from gateway.vault import load_vault
@@ -179,6 +180,7 @@ async def open_services(settings: Settings, store: Store, ledger: Ledger) -> Asy
                 reads=reads,
                 metrics=metrics,
                 started_at=at,
+                signer=HmacSigner(vault.derived_keys("reasoning")),
             )
             remember_prices(services)
             yield services

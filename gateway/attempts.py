@@ -1,20 +1,20 @@
 """The attempts of one call, each with its row: what was sent to which account, and what it came to."""
 
 import trio
-from httpx import Request
 
 from gateway.clock import now_ms
-from gateway.dialects.base import Answer, UpstreamError
+from gateway.dialects.base import Answer, StreamReader, UpstreamError
+from gateway.errors import CallError
 from gateway.open_calls import OpenCall
+from gateway.passages import passage
 from gateway.records import Attempt, AttemptOutcome, Usage, UsageBasis
 from gateway.services import Services
 from gateway.settlement import charge, measured
-from gateway.upstream.attempt import AttemptFailed, OpenStream, fetch, open_stream
+from gateway.upstream.attempt import AttemptFailed, Exchange, OpenStream, fetch, open_stream
 from gateway.upstream.cooldown import Cause, Failure
 from gateway.upstream.pool import Lease
 from gateway.upstream.providers.base import UpstreamOperation
 from gateway.upstream.race import failover
-from gateway.upstream.upstreams import Upstream
 
 CANNOT_BE_OPENED = Failure(Cause.CREDENTIALS, "account", status=503)
 
@@ -68,13 +68,13 @@ async def first_stream(call: OpenCall, services: Services) -> Won:
 
     async def attempt(lease: Lease) -> Won:
         row = _begin(call, lease)
-        dialect = call.terms.inbound.dialect
-        reader = dialect.reader(echo_model=call.terms.peek.model, peek=call.terms.peek)
+        reader: StreamReader | None = None
         try:
-            upstream, request = _prepare(call, lease, services)
-            stream = await open_stream(upstream, request, dialect, reader)
+            exchange = _prepare(call, lease, services)
+            reader = exchange.passage.reader()
+            stream = await open_stream(exchange, reader)
         except BaseException as error:
-            _conclude_failed(call, lease, row, error, reader.usage())
+            _conclude_failed(call, lease, row, error, None if reader is None else reader.usage())
             raise
         row.first_frame_ms = _since(row)
         row.upstream_request_id = stream.upstream_request_id
@@ -91,10 +91,7 @@ async def first_answer(call: OpenCall, services: Services) -> tuple[Won, Answer]
     async def attempt(lease: Lease) -> tuple[Won, Answer]:
         row = _begin(call, lease)
         try:
-            upstream, request = _prepare(call, lease, services)
-            answer, row.upstream_request_id = await fetch(
-                upstream, request, call.terms.inbound.dialect, call.terms.peek.model
-            )
+            answer, row.upstream_request_id = await fetch(_prepare(call, lease, services))
         except BaseException as error:
             _conclude_failed(call, lease, row, error, None)
             raise
@@ -111,29 +108,23 @@ def conclude(
 ) -> None:
     """Complete an attempt's row. Its cost is the operator's, at list price; a free account costs nothing."""
     row.outcome = outcome
+    row.status = row.status or (200 if outcome == "won" else 0)
     row.duration_ms = _since(row)
     row.usage = usage
     row.usage_basis = basis
     row.cost_micro = 0 if lease.seat.account.free else charge(usage, call.terms.price, 10_000)
 
 
-def _prepare(call: OpenCall, lease: Lease, services: Services) -> tuple[Upstream, Request]:
-    """The account and the request as it wants it."""
-    terms = call.terms
-    inbound = terms.inbound
-    account = lease.seat.account
-    upstream = services.upstreams.get(account.id)
+def _prepare(call: OpenCall, lease: Lease, services: Services) -> Exchange:
+    """The call as this account wants it. What had to be changed for it is a warning of the whole call."""
+    seat, inbound = lease.seat, call.terms.inbound
+    upstream = services.upstreams.get(seat.account.id)
     if upstream is None:
         raise AttemptFailed(CANNOT_BE_OPENED)
-    body = inbound.dialect.edit(
-        terms.peek,
-        model=lease.seat.upstream_model,
-        output_limit=terms.output_limit,
-        force_usage=bool(account.options.get("include_usage", True)),
-        limit_field=str(account.options["limit_field"]) if "limit_field" in account.options else None,
-    )
-    operation = UpstreamOperation(inbound.dialect.name, inbound.path, query=inbound.query)
-    return upstream, upstream.request(operation, body, inbound.headers, services.timeouts)
+    way = passage(call.terms, seat, services)
+    call.row.warnings = (*call.terms.warnings, *way.warnings)
+    operation = UpstreamOperation(way.dialect.name, way.path, query=inbound.query)
+    return Exchange(upstream, way, operation, inbound.headers, services.timeouts)
 
 
 def _begin(call: OpenCall, lease: Lease) -> Attempt:
@@ -153,6 +144,9 @@ def _conclude_failed(call: OpenCall, lease: Lease, row: Attempt, error: BaseExce
         row.error_code = error.failure.cause.value
         basis: UsageBasis = "none" if usage is None else "reported"
         conclude(call, lease, row, "failed", usage or Usage(), basis)
+    elif isinstance(error, CallError):
+        row.error_code = error.code
+        conclude(call, lease, row, "failed", Usage(), "none")
     elif isinstance(error, trio.Cancelled):
         spent = usage or Usage(input_tokens=call.terms.input_tokens)
         conclude(call, lease, row, "cancelled", spent, "estimated" if usage is None else "reported")

@@ -10,6 +10,7 @@ from gateway.catalog.resolve import matches, price_at, resolve, spell
 from gateway.errors import Forbidden, UnknownModel
 from gateway.records import Account, DialectName, Snapshot
 from gateway.terms import Caller
+from gateway.translate import PAIRS
 from gateway.upstream.serving import Served, build_serving
 
 
@@ -32,6 +33,7 @@ class Configuration:
             snapshot.catalog,
             dialects_of,
             lambda model: price_at(model, now_ms) is not None,
+            PAIRS,
         )
 
     def model(self, asked: str) -> Model:

@@ -44,6 +44,7 @@ class Tier(Struct, frozen=True):
     policy: Literal["failover", "hedge", "race"] = "failover"
     on_disconnect: Literal["cancel", "drain"] = "cancel"
     forgive_partial: bool = False
+    translation: Literal["normal", "strict", "lenient"] = "normal"
 
 
 class Key(Struct, frozen=True):

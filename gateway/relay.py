@@ -251,4 +251,4 @@ def _call_headers(call: OpenCall) -> Headers:
 
 
 def _tried_headers(call: OpenCall) -> Headers:
-    return call_headers(len(call.attempts), call.terms.warnings)
+    return call_headers(len(call.attempts), call.row.warnings)

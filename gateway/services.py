@@ -15,8 +15,10 @@ from gateway.limits.gate import Gates
 from gateway.limits.limiter import Limiter
 from gateway.observe.metrics import Metrics
 from gateway.open_calls import OpenCalls
+from gateway.reasoning import ReasoningStore
 from gateway.records import UpstreamObject
 from gateway.settings import Settings
+from gateway.translate.base import Signer
 from gateway.upstream.pool import Pool
 from gateway.upstream.upstreams import Upstreams
 
@@ -102,6 +104,8 @@ class Services:
     reads: Reads
     metrics: Metrics
     started_at: int
+    signer: Signer
+    reasoning: ReasoningStore = field(default_factory=lambda: ReasoningStore(trio.current_time))
     corrections: Corrections = field(default_factory=Corrections)
     key_uses: KeyUses = field(default_factory=KeyUses)
 

@@ -6,11 +6,17 @@ import trio
 
 from gateway.admission import check_dialect, who_serves
 from gateway.answers import JSON_TYPE, STREAM_HEADERS, Headers, id_headers
+from gateway.catalog import Model
+from gateway.dialects import dialect_named
+from gateway.dialects.base import Peek
 from gateway.errors import CallError, Unavailable, UnknownObject
 from gateway.open_calls import StreamClient
+from gateway.passages import context_of
+from gateway.records import DialectName
 from gateway.relay import Watch
 from gateway.services import Services
 from gateway.terms import Caller, Inbound
+from gateway.translate import translator
 from gateway.upstream.attempt import MAX_ANSWER_BYTES, AttemptFailed, close_response, read_bounded, send
 from gateway.upstream.failures import failure_of_exception
 from gateway.upstream.providers.base import UpstreamOperation
@@ -19,6 +25,7 @@ from gateway.upstream.verdict import client_error, no_answer
 
 ESTIMATED: tuple[bytes, bytes] = (b"x-gateway-token-count", b"estimate")
 COUNT_DEADLINE_S = 10.0
+COUNT_PATHS: dict[DialectName, str] = {"messages": "/messages/count_tokens", "responses": "/responses/input_tokens"}
 
 
 async def count_tokens(inbound: Inbound, client: StreamClient, services: Services, watch: Watch) -> None:
@@ -34,30 +41,34 @@ async def count_tokens(inbound: Inbound, client: StreamClient, services: Service
     with trio.CancelScope() as scope:
         watch(scope)
         for seat in services.pool.healthy(seats, model.id):
-            body = await _count_at(seat, inbound, inbound.dialect.count_body(peek, model=seat.upstream_model), services)
-            if body is not None:
-                await client.respond(200, headers, body)
+            counted = await _count_at(seat, inbound, peek, model, services)
+            if counted is not None:
+                await client.respond(200, headers, _count_answer(inbound, counted))
                 return
         tokens = max(1, services.corrections.corrected(model.id, peek.input_estimate))
         await client.respond(200, [*headers, ESTIMATED], _count_answer(inbound, tokens))
 
 
-async def _count_at(seat: Seat, inbound: Inbound, body: bytes, services: Services) -> bytes | None:
-    """The account's answer; None where it cannot count. A prompt the provider refuses is the caller's to mend."""
+async def _count_at(seat: Seat, inbound: Inbound, peek: Peek, model: Model, services: Services) -> int | None:
+    """The account's count; None where it cannot count. A prompt the provider refuses is the caller's to mend."""
     upstream = services.upstreams.get(seat.account.id)
-    if upstream is None:
+    path = COUNT_PATHS.get(seat.dialect)
+    if upstream is None or path is None:
         return None
-    request = upstream.request(
-        UpstreamOperation(inbound.dialect.name, inbound.path), body, inbound.headers, services.timeouts
-    )
+    if seat.dialect == inbound.dialect.name:
+        body = inbound.dialect.count_body(peek, model=seat.upstream_model)
+    else:
+        context = context_of(inbound, peek, model, seat, services)
+        body = translator(inbound.dialect.name, seat.dialect).count_body(peek.fields, context)
+    request = upstream.request(UpstreamOperation(seat.dialect, path), body, inbound.headers, services.timeouts)
     with trio.move_on_after(COUNT_DEADLINE_S):
         try:
-            response = await send(upstream, request, inbound.dialect)
+            response = await send(upstream, request, dialect_named(seat.dialect))
             try:
                 answer = await read_bounded(response, MAX_ANSWER_BYTES)
             finally:
                 await close_response(response)
-            msgspec.json.decode(answer, type=_Count)
+            counted = msgspec.json.decode(answer, type=_Count).input_tokens
         except AttemptFailed as failed:
             if failed.failure.client_fault and failed.failure.status == 400:
                 raise client_error(failed.failure) from None
@@ -65,7 +76,7 @@ async def _count_at(seat: Seat, inbound: Inbound, body: bytes, services: Service
         except (httpx.HTTPError, OSError, msgspec.DecodeError):
             return None
         else:
-            return answer
+            return counted
     return None
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from gateway.billing.estimates import HoldSchedule
 from gateway.catalog import Model, Price
@@ -26,7 +26,8 @@ class Caller(Struct, frozen=True):
 
 class Inbound(Struct):
     """One client request, as the edge understood it. `path` is the upstream's, below the API's root; `query` is the
-    client's, of which providers pass on what means something to them."""
+    client's, of which providers pass on what means something to them. `fields` are the body's members where the edge
+    had to read them."""
 
     id: str
     caller: Caller
@@ -37,6 +38,7 @@ class Inbound(Struct):
     body: bytes
     query: str = ""
     limit_required: bool = True
+    fields: dict[str, Raw] | None = None
 
 
 class Terms(Struct):

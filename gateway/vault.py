@@ -5,6 +5,8 @@ The master key is looked for in the systemd credential `trigate-master-key`, the
 seals, all open. So a key is replaced by putting the new one on top, re-sealing, and dropping the old line.
 """
 
+import hashlib
+import hmac
 import os
 import stat
 from collections.abc import Mapping
@@ -34,10 +36,18 @@ class Vault:
             raise ConfigurationError(
                 f"The master key from {origin} is not 32 bytes in URL-safe base64. {_HOW_TO_MAKE}"
             ) from None
+        self._keys = [key.encode() for key in keys]
         self.origin = origin
 
     def __repr__(self) -> str:
         return f"Vault(origin={self.origin!r})"
+
+    def derived_keys(self, purpose: str) -> dict[str, bytes]:
+        """A key of 32 bytes per master key for another purpose, by an id that tells nothing; the current one first."""
+        return {
+            hashlib.sha256(b"id" + key).hexdigest()[:8]: hmac.digest(key, purpose.encode(), "sha256")
+            for key in self._keys
+        }
 
     def seal(self, secret: str) -> bytes:
         """A credential as it is stored."""

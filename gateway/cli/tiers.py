@@ -68,6 +68,7 @@ def show(session: Session, name: str) -> None:
         ("spelling", facts["spelling"]),
         ("client gone", facts["on_disconnect"]),
         ("partial answers", "free" if facts["forgive_partial"] else "charged"),
+        ("translation", facts["translation"]),
     ]
     show_one(session, facts, lines)
 
@@ -84,6 +85,11 @@ def show(session: Session, name: str) -> None:
 @click.option("--spelling", metavar="dash|dot", help="How model lists write versions: 4-6 or 4.6.")
 @click.option("--on-disconnect", metavar="cancel|drain", help="What becomes of a call whose client has gone.")
 @click.option("--forgive-partial/--charge-partial", default=None, help="Whether interrupted answers are free.")
+@click.option(
+    "--translation",
+    metavar="normal|strict|lenient",
+    help="What has no equivalent in the account's protocol: drop with a warning, refuse, or fall back.",
+)
 @pass_session
 def set_tier(
     session: Session,
@@ -98,6 +104,7 @@ def set_tier(
     spelling: Any,
     on_disconnect: Any,
     forgive_partial: bool | None,
+    translation: Any,
 ) -> None:
     """Change what is named; the rest stays. It holds for the tier's keys at once."""
     changes = TierChanges(
@@ -111,6 +118,7 @@ def set_tier(
         spelling=given(spelling),
         on_disconnect=given(on_disconnect),
         forgive_partial=given(forgive_partial),
+        translation=given(translation),
     )
     with session.database() as database:
         changed = operators.change(database, session.actor, name, changes)

@@ -67,7 +67,8 @@ class Peek(Struct):
     `fields` are the top-level members as raw bytes, last duplicate winning; everything else derives from them.
     `output_limit` is the caller's own (`max_tokens`, `max_completion_tokens`, `max_output_tokens`).
     `choices` is how many answers of that length were asked for (`n` on Chat), so a hold multiplies the two.
-    `input_estimate` is bytes / 3 with base64 left out and images and documents counted by formula.
+    `input_estimate` is bytes / 3 with base64 left out and images and documents counted by formula. `cache_writes` says
+    that the request may ask for some.
     """
 
     fields: dict[str, msgspec.Raw]
@@ -79,6 +80,7 @@ class Peek(Struct):
     include_usage: bool = False
     choices: int = 1
     references: tuple[ObjectReference, ...] = ()
+    cache_writes: bool = False
 
 
 class UpstreamError(Struct, frozen=True):
@@ -157,8 +159,8 @@ class Dialect(Protocol):
 
     name: DialectName
 
-    def peek(self, body: bytes, *, limit_required: bool = True) -> Peek:
-        """Look at a request. Raises BadRequest naming the field."""
+    def peek(self, body: bytes, *, limit_required: bool = True, fields: dict[str, msgspec.Raw] | None = None) -> Peek:
+        """Look at a request. Raises BadRequest naming the field. `fields` are its members, where they are known."""
         ...
 
     def edit(

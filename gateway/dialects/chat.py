@@ -9,7 +9,7 @@ from gateway.dialects import envelope
 from gateway.dialects.base import Answer, Peek, UpstreamError
 from gateway.dialects.chat_stream import COMMENT, ChatReader, error_chunk
 from gateway.dialects.echo import ModelEcho
-from gateway.dialects.estimate import scan
+from gateway.dialects.estimate import asks_for_cache_writes, scan
 from gateway.dialects.peek import (
     DECODE_ERRORS,
     lowered_limits,
@@ -47,9 +47,9 @@ _COMPLETION = msgspec.json.Decoder(_Completion)
 _CHOICES = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def peek(body: bytes, *, limit_required: bool = True) -> Peek:
+def peek(body: bytes, *, limit_required: bool = True, fields: dict[str, msgspec.Raw] | None = None) -> Peek:
     """Look at a request. No limit is ever required; of two the larger counts, as an upstream may honour either."""
-    fields = read_fields(body)
+    fields = read_fields(body) if fields is None else fields
     require_array(fields, "messages")
     limits = [limit for limit in (read_count(fields, member) for member in _LIMITS) if limit is not None]
     choices = read_member(fields, "n", int, 1)
@@ -66,6 +66,7 @@ def peek(body: bytes, *, limit_required: bool = True) -> Peek:
         include_usage=_include_usage(fields),
         choices=choices,
         references=find_references(fields, scanned.text, name),
+        cache_writes=asks_for_cache_writes(scanned.text),
     )
 
 

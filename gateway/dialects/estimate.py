@@ -43,6 +43,11 @@ def scan(body: bytes) -> Scan:
     return Scan(text=text, tokens=len(text) // 3 + 1 + sum(costs) + IMAGE_TOKENS * max(0, linked_images))
 
 
+def asks_for_cache_writes(text: bytes) -> bool:
+    """Whether a body without its base64 may have its prompt written to a cache, which costs more than reading it."""
+    return b'"cache_control"' in text or b'"prompt_cache' in text
+
+
 def _without(body: bytes, spans: list[tuple[int, int]]) -> bytes:
     if not spans:
         return body

@@ -8,7 +8,7 @@ import msgspec
 from gateway.dialects import envelope
 from gateway.dialects.base import Answer, Peek, UpstreamError
 from gateway.dialects.echo import ModelEcho
-from gateway.dialects.estimate import scan
+from gateway.dialects.estimate import asks_for_cache_writes, scan
 from gateway.dialects.messages_stream import PING, MessagesReader, error_event
 from gateway.dialects.peek import (
     DECODE_ERRORS,
@@ -31,9 +31,9 @@ name: DialectName = "messages"
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def peek(body: bytes, *, limit_required: bool = True) -> Peek:
+def peek(body: bytes, *, limit_required: bool = True, fields: dict[str, msgspec.Raw] | None = None) -> Peek:
     """Look at a request. `max_tokens` may be 0 (it only warms the cache); token counts and the chat path need none."""
-    fields = read_fields(body)
+    fields = read_fields(body) if fields is None else fields
     require_array(fields, "messages")
     output_limit = read_count(fields, "max_tokens")
     if output_limit is None and limit_required:
@@ -47,6 +47,7 @@ def peek(body: bytes, *, limit_required: bool = True) -> Peek:
         thinking_budget=_thinking_budget(fields),
         input_estimate=scanned.tokens,
         references=find_references(fields, scanned.text, name),
+        cache_writes=asks_for_cache_writes(scanned.text),
     )
 
 

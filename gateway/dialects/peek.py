@@ -1,6 +1,5 @@
 """Looking at a request body without decoding it, and putting it together again with a few members exchanged."""
 
-from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -62,7 +61,7 @@ def read_member(fields: dict[str, msgspec.Raw], name: str, kind: type[T], defaul
     if raw is None:
         return default
     try:
-        value = _decoder(kind).decode(raw)
+        value: T | None = _decoder(kind).decode(raw)
     except msgspec.ValidationError as error:
         raise BadRequest(f"`{name}`: {error}", field=name) from None
     except DECODE_ERRORS:
@@ -70,10 +69,15 @@ def read_member(fields: dict[str, msgspec.Raw], name: str, kind: type[T], defaul
     return default if value is None else value
 
 
-@cache
-def _decoder(kind: type[T]) -> msgspec.json.Decoder[T | None]:
+_DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {}
+
+
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
     """Made once for each of the few types: a decoder costs twice what it is used for."""
-    return msgspec.json.Decoder(kind | None)
+    decoder = _DECODERS.get(kind)
+    if decoder is None:
+        decoder = _DECODERS[kind] = msgspec.json.Decoder(kind | None)
+    return decoder
 
 
 def read_model(fields: dict[str, msgspec.Raw]) -> str:

@@ -8,7 +8,7 @@ import msgspec
 from gateway.dialects import envelope
 from gateway.dialects.base import Answer, Peek, UpstreamError
 from gateway.dialects.echo import ModelEcho
-from gateway.dialects.estimate import scan
+from gateway.dialects.estimate import asks_for_cache_writes, scan
 from gateway.dialects.peek import (
     DECODE_ERRORS,
     lowered_limits,
@@ -37,9 +37,9 @@ name: DialectName = "responses"
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def peek(body: bytes, *, limit_required: bool = True) -> Peek:
+def peek(body: bytes, *, limit_required: bool = True, fields: dict[str, msgspec.Raw] | None = None) -> Peek:
     """Look at a request. `background: true` is refused: its answer would be made, and billed, after ours."""
-    fields = read_fields(body)
+    fields = read_fields(body) if fields is None else fields
     if read_member(fields, "background", bool, False):
         raise BadRequest("`background` is not served here: leave it out and stream instead.", field="background")
     if "input" in fields and bytes(memoryview(fields["input"])[:1]) not in (b'"', b"[", b"n"):
@@ -53,6 +53,7 @@ def peek(body: bytes, *, limit_required: bool = True) -> Peek:
         thinking_budget=0,
         input_estimate=scanned.tokens,
         references=find_references(fields, scanned.text, name),
+        cache_writes=asks_for_cache_writes(scanned.text),
     )
 
 

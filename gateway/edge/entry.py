@@ -6,6 +6,7 @@ The entry owns a call from its first byte to its settlement; no web framework's 
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
 import structlog
 import trio
 from quart_trio import QuartTrio
@@ -133,11 +134,11 @@ class Gateway(QuartTrio):
             client.headers += self._check_address(address)
         body = await read_body(receive, headers, self.services.settings.max_body_bytes)
         watch = scope["extensions"]["trigate.client"].watch
-        dialect = self._dialect(where, headers, body)
+        dialect, fields = self._dialect(where, headers, body)
         required = where.path == "/v1/messages"
         query = scope["query_string"].decode("latin-1")
         path = upstream_path(where, dialect)
-        inbound = Inbound(request_id, caller, dialect, path, headers, address, body, query, required)
+        inbound = Inbound(request_id, caller, dialect, path, headers, address, body, query, required, fields)
         if operation in STORED:
             await stored_response(inbound, STORED[operation], where.object_id, client, self.services, watch)
         elif operation in COUNTS:
@@ -158,17 +159,20 @@ class Gateway(QuartTrio):
             )
         return headers
 
-    def _dialect(self, where: Route, headers: dict[str, str], body: bytes) -> Dialect:
+    def _dialect(
+        self, where: Route, headers: dict[str, str], body: bytes
+    ) -> tuple[Dialect, dict[str, msgspec.Raw] | None]:
+        """The dialect of a call, and the body's members where it took them to know."""
         if where.dialect is not None:
-            return dialect_named(where.dialect)
-        return dialect_named(
-            chat_path_dialect(
-                read_fields(body),
-                headers,
-                has_credential=credential_of(headers) is not None,
-                keyless_default=self.services.settings.keyless_chat_dialect,
-            )
+            return dialect_named(where.dialect), None
+        fields = read_fields(body)
+        name = chat_path_dialect(
+            fields,
+            headers,
+            has_credential=credential_of(headers) is not None,
+            keyless_default=self.services.settings.keyless_chat_dialect,
         )
+        return dialect_named(name), fields
 
     async def _refuse(
         self, error: CallError, path: str, headers: dict[str, str], client: Client, request_id: str

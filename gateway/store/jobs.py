@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from gateway.records import Attempt, Call, Settlement, UpstreamObject
+from gateway.store.responses import StoredResponse
 
 
 class AccountState(Struct, frozen=True):
@@ -83,4 +84,11 @@ class RememberObjects(Struct, frozen=True):
     forgotten: list[tuple[int, str]] = []
 
 
-Job = Settle | Checkpoint | FinishDrain | RememberState | RememberPrices | RememberObjects
+class RememberResponses(Struct, frozen=True):
+    """Responses the gateway keeps itself, and those deleted: `forgotten` holds (customer id, response id)."""
+
+    responses: list[StoredResponse]
+    forgotten: list[tuple[int, str]] = []
+
+
+Job = Settle | Checkpoint | FinishDrain | RememberState | RememberPrices | RememberObjects | RememberResponses

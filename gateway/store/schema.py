@@ -48,6 +48,7 @@ class Tier(Model):
     policy = TextField()
     on_disconnect = TextField()
     forgive_partial = BooleanField()
+    translation = TextField()
 
     class Meta:
         table_name = "tiers"

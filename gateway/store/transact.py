@@ -15,9 +15,11 @@ from gateway.store.jobs import (
     Job,
     RememberObjects,
     RememberPrices,
+    RememberResponses,
     RememberState,
     Settle,
 )
+from gateway.store.responses import remember_responses
 from gateway.store.settling import finish_drain, remember_objects, settle_calls
 
 _LOCK_TIMEOUT_S = 5.0
@@ -90,6 +92,8 @@ class Transactor:
                 connection.executemany(statements.INSERT_PRICE, prices)
             case RememberObjects(objects=objects, forgotten=forgotten):
                 remember_objects(connection, objects, forgotten)
+            case RememberResponses(responses=responses, forgotten=forgotten):
+                remember_responses(connection, responses, forgotten)
             case Settle():
                 self._write(connection, Settle, [job])
             case _:

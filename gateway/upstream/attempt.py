@@ -3,14 +3,17 @@
 Both functions return an answer or raise `AttemptFailed`; either way a failed attempt has closed its socket.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import Protocol
 
 import httpx
 import trio
+from msgspec import Struct
 
 from gateway.dialects.base import Answer, Batch, Dialect, StreamReader, UpstreamError
 from gateway.upstream.cooldown import Failure
 from gateway.upstream.failures import failure_of_exception
+from gateway.upstream.providers.base import Timeouts, UpstreamOperation
 from gateway.upstream.transport import AnswerStream
 from gateway.upstream.upstreams import Upstream
 
@@ -27,15 +30,57 @@ class AttemptFailed(Exception):
         self.failure = failure
 
 
+class Passage(Protocol):
+    """What is sent, and how its answer is read. One per attempt: `gateway.passages`.
+
+    `dialect` and `path` are the upstream's; `warnings` say what the client's request lost on the way. `resume` gives
+    the body that makes a paused whole answer go on, if it is one.
+    """
+
+    dialect: Dialect
+    path: str
+    body: bytes
+    warnings: tuple[str, ...]
+
+    def reader(self) -> StreamReader: ...
+
+    def read(self, body: bytes) -> Answer: ...
+
+    def resume(self, body: bytes) -> bytes | None: ...
+
+
+class Exchange(Struct, frozen=True):
+    """One attempt, ready to be made: at whom, what, and with which of the client's headers."""
+
+    upstream: Upstream
+    passage: Passage
+    operation: UpstreamOperation
+    headers: Mapping[str, str]
+    timeouts: Timeouts
+
+    async def send(self, body: bytes) -> httpx.Response:
+        """Send a body; the response has status 200 and is not yet read. Raises AttemptFailed."""
+        request = self.upstream.request(self.operation, body, self.headers, self.timeouts)
+        return await send(self.upstream, request, self.passage.dialect)
+
+    def failed(self, error: UpstreamError, response: httpx.Response) -> AttemptFailed:
+        return AttemptFailed(self.upstream.classify(error.status, response.headers, error))
+
+
 class OpenStream:
     """An upstream answer whose first semantic frame has arrived. `newest` is what was read last: at the beginning,
     everything up to and with that frame."""
 
-    def __init__(self, response: httpx.Response, chunks: AsyncIterator[bytes], reader: StreamReader) -> None:
+    def __init__(self, exchange: Exchange, response: httpx.Response, reader: StreamReader) -> None:
+        self._exchange = exchange
         self._response = response
-        self._chunks = chunks
+        self._chunks: AsyncIterator[bytes] = aiter(response.stream)  # type: ignore[arg-type]
         self.reader = reader
         self.newest = Batch()
+
+    @property
+    def response(self) -> httpx.Response:
+        return self._response
 
     @property
     def upstream_request_id(self) -> str:
@@ -46,50 +91,72 @@ class OpenStream:
         try:
             data = await anext(self._chunks, None)
         except (httpx.HTTPError, OSError) as error:
-            failure = failure_of_exception(error)
-            self.newest = Batch(error=UpstreamError(failure.status, failure.cause.value, failure.public_message))
-        else:
-            self.newest = self.reader.end() if data is None else self.reader.feed(data)
+            self.newest = _broken(failure_of_exception(error))
+            return self.newest
+        self.newest = self.reader.end() if data is None else self.reader.feed(data)
+        resume = getattr(self.reader, "resume", None)
+        if resume is not None:
+            await self._go_on(resume)
         return self.newest
+
+    async def _go_on(self, body: bytes) -> None:
+        """The upstream paused its turn: ask the same account to continue, into the same reader."""
+        await close_response(self._response)
+        try:
+            self._response = await self._exchange.send(body)
+        except AttemptFailed as failed:
+            self.newest = _broken(failed.failure, self.newest.forward)
+        else:
+            self._chunks = aiter(self._response.stream)  # type: ignore[arg-type]
 
     async def aclose(self) -> None:
         """Close the connection, or give it back if the answer was read to its end. Never hangs."""
         await close_response(self._response)
 
 
-async def open_stream(upstream: Upstream, request: httpx.Request, dialect: Dialect, reader: StreamReader) -> OpenStream:
+async def open_stream(exchange: Exchange, reader: StreamReader) -> OpenStream:
     """Send a streamed call and read up to its first semantic frame."""
-    response = await send(upstream, request, dialect)
+    opened = OpenStream(exchange, await exchange.send(exchange.passage.body), reader)
     try:
-        chunks = aiter(response.stream)  # type: ignore[arg-type]
-        opened = OpenStream(response, chunks, reader)
         forward = b""
         while True:
             batch = await opened.next()
             if batch.error is not None:
-                raise AttemptFailed(upstream.classify(batch.error.status, response.headers, batch.error))
+                raise exchange.failed(batch.error, opened.response)
             forward += batch.forward
             if batch.semantic or batch.terminal:
                 opened.newest = Batch(forward, True, batch.terminal)
                 return opened
     except BaseException:
-        await close_response(response)
+        await opened.aclose()
         raise
 
 
-async def fetch(upstream: Upstream, request: httpx.Request, dialect: Dialect, echo_model: str) -> tuple[Answer, str]:
+async def fetch(exchange: Exchange) -> tuple[Answer, str]:
     """Send a call that is answered whole; the answer, and the upstream's id for it."""
-    response = await send(upstream, request, dialect)
-    try:
-        body = await read_bounded(response, MAX_ANSWER_BYTES)
-    except (httpx.HTTPError, OSError) as error:
-        raise AttemptFailed(failure_of_exception(error)) from error
-    finally:
-        await close_response(response)
-    answer = dialect.read_body(body, echo_model=echo_model)
+    passage = exchange.passage
+    body: bytes | None = passage.body
+    while True:
+        assert body is not None
+        response = await exchange.send(body)
+        try:
+            received = await read_bounded(response, MAX_ANSWER_BYTES)
+        except (httpx.HTTPError, OSError) as error:
+            raise AttemptFailed(failure_of_exception(error)) from error
+        finally:
+            await close_response(response)
+        body = passage.resume(received)
+        if body is None:
+            break
+    answer = passage.read(received)
     if answer.error is not None:
-        raise AttemptFailed(upstream.classify(answer.error.status, response.headers, answer.error))
+        raise exchange.failed(answer.error, response)
     return answer, _request_id(response)
+
+
+def _broken(failure: Failure, forward: bytes = b"") -> Batch:
+    error = UpstreamError(failure.status, failure.cause.value, failure.public_message)
+    return Batch(forward, error=error)
 
 
 async def send(upstream: Upstream, request: httpx.Request, dialect: Dialect) -> httpx.Response:

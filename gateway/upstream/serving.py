@@ -1,6 +1,6 @@
 """Which accounts can serve which model in which dialect, derived from one snapshot. Pure."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
@@ -9,22 +9,37 @@ from msgspec import Struct
 from gateway.catalog import Catalog, Model
 from gateway.records import Account, DialectName
 
+ASKED_IN: dict[DialectName, tuple[DialectName, ...]] = {
+    "messages": ("responses", "chat"),
+    "chat": ("messages", "responses"),
+    "responses": ("messages", "chat"),
+}
+"""What an account that does not speak the client's dialect is asked in. OpenAI's reasoning models take tools together
+with reasoning under Responses only, so that comes before Chat."""
+
 VENDOR_HOSTS = ("api.anthropic.com", "api.openai.com")
 VENDOR_OF_KIND = {"anthropic": "anthropic", "openai": "openai", "claude-cli": "anthropic"}
 
 
 class Seat(Struct, frozen=True):
-    """An account as the server of one model: what the upstream calls the model."""
+    """An account as the server of one model: what it calls the model, and the dialect it is asked in."""
 
     account: Account
     upstream_model: str
+    dialect: DialectName
 
 
 class Served(Struct, frozen=True):
-    """A model and who serves it, per dialect, in order of priority (higher first)."""
+    """A model and who serves it, per dialect of the client.
+
+    `seats` are in order of priority (higher first), within it those asked in the client's own dialect before those
+    that need translation. `around_chat` are the seats of Chat clients whose call the vendor takes under its other
+    endpoint only.
+    """
 
     model: Model
     seats: dict[DialectName, tuple[Seat, ...]]
+    around_chat: tuple[Seat, ...] = ()
 
 
 def build_serving(
@@ -32,13 +47,15 @@ def build_serving(
     catalog: Catalog,
     dialects_of: Callable[[Account], tuple[DialectName, ...]],
     priced: Callable[[Model], bool],
+    pairs: Collection[tuple[DialectName, DialectName]] = (),
 ) -> dict[str, Served]:
-    """Model id -> who serves it, for every model at least one enabled account serves.
+    """Model id -> who serves it, for every model at least one enabled account serves. `pairs` are the (client,
+    upstream) dialects that can be translated.
 
     Ids that only an account knows (a local server's) become models without a price; those, like every unpriced
     model, are served by accounts marked free alone.
     """
-    found: dict[str, dict[DialectName, list[Seat]]] = {}
+    found: dict[str, list[tuple[Account, str, tuple[DialectName, ...]]]] = {}
     models: dict[str, Model] = {}
     for account in sorted(accounts, key=lambda each: (-each.priority, each.id)):
         if not account.enabled:
@@ -51,13 +68,43 @@ def build_serving(
             if not allowed:
                 continue
             models.setdefault(model.id, model)
-            seats = found.setdefault(model.id, {})
-            for dialect in allowed:
-                seats.setdefault(dialect, []).append(Seat(account, upstream_model))
-    return {
-        model_id: Served(models[model_id], {dialect: tuple(listed) for dialect, listed in seats.items()})
-        for model_id, seats in found.items()
-    }
+            found.setdefault(model.id, []).append((account, upstream_model, allowed))
+    return {model_id: _served(models[model_id], offers, pairs) for model_id, offers in found.items()}
+
+
+def _served(
+    model: Model,
+    offers: list[tuple[Account, str, tuple[DialectName, ...]]],
+    pairs: Collection[tuple[DialectName, DialectName]],
+) -> Served:
+    seats: dict[DialectName, tuple[Seat, ...]] = {}
+    for client, preferred in ASKED_IN.items():
+        listed = [
+            Seat(account, upstream_model, dialect)
+            for account, upstream_model, spoken in offers
+            if (dialect := _asked_in(client, preferred, spoken, pairs)) is not None
+        ]
+        if listed:
+            # Sorting is stable: accounts of one priority and kind of seat stay in their order.
+            seats[client] = tuple(sorted(listed, key=lambda seat: (-seat.account.priority, seat.dialect != client)))
+    around_chat = tuple(
+        Seat(account, upstream_model, "responses")
+        for account, upstream_model, spoken in offers
+        if "responses" in spoken and ("chat", "responses") in pairs
+    )
+    return Served(model, seats, () if model.capabilities.chat_tools_with_reasoning else around_chat)
+
+
+def _asked_in(
+    client: DialectName,
+    preferred: tuple[DialectName, ...],
+    spoken: tuple[DialectName, ...],
+    pairs: Collection[tuple[DialectName, DialectName]],
+) -> DialectName | None:
+    """The dialect an account is asked in for a client of this one; None where there is no way."""
+    if client in spoken:
+        return client
+    return next((dialect for dialect in preferred if dialect in spoken and (client, dialect) in pairs), None)
 
 
 def _dialects(account: Account, model: Model, dialects: tuple[DialectName, ...]) -> tuple[DialectName, ...]:
@@ -94,10 +141,10 @@ def _upstream_id(account: Account, model: Model) -> str | None:
         return next((name for name in names if name in account.discovered), None)
     if account.models or account.kind == "simulated":
         return model.id
-    return model.id if VENDOR_OF_KIND.get(account.kind) == model.vendor and _is_vendor(account) else None
+    return model.id if VENDOR_OF_KIND.get(account.kind) == model.vendor and is_vendor(account) else None
 
 
-def _is_vendor(account: Account) -> bool:
+def is_vendor(account: Account) -> bool:
     """True for the vendor's own endpoint. Anyone else's must say what it serves (`--models` or `--discover`)."""
     if account.kind == "claude-cli" or not account.base_url:
         return True

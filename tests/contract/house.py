@@ -27,9 +27,6 @@ RATES = Rates(input=1_000_000, output=10_000_000, cache_read=100_000, cache_writ
 SIMULATED = ("claude-sonnet-*", "claude-haiku-*", "claude-opus-*", "gpt-5.5", "gpt-5.4")
 """What the simulated account serves, in all three dialects."""
 
-NATIVE = ("claude-fable-5",)
-"""A model of the catalog that only a Messages account serves."""
-
 
 class Keys(Struct, frozen=True):
     """Secrets of the customers' keys. Every key has a customer of its own name."""
@@ -96,7 +93,6 @@ def _add_scripted(database: Database, vault: Vault, upstream: Upstream) -> None:
             _add_account(database, vault, upstream, script, "openai", openai, f"{name}-openai")
     first = AccountChanges(models=(f"claude-{BROKEN_FIRST}",), priority=1, extra_headers={"x-broken": "yes"})
     _add_account(database, vault, upstream, BROKEN_FIRST, "anthropic", first, "preferred")
-    _add_account(database, vault, upstream, "plain", "anthropic", AccountChanges(models=NATIVE), "native")
 
 
 def _add_model(database: Database, model_id: str) -> None:

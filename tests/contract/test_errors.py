@@ -148,12 +148,6 @@ def test_the_hint_to_a_codex_key_names_the_endpoints_it_can_use(gateway, keys):
     assert "/v1/responses" in caught.value.message
 
 
-def test_a_model_without_an_account_for_the_dialect_names_the_right_endpoint(gateway, keys):
-    with openai_client(gateway, keys.everything) as client, pytest.raises(openai.BadRequestError) as caught:
-        client.chat.completions.create(model="claude-fable-5", messages=hello())
-    assert "/v1/messages" in caught.value.message
-
-
 def test_an_unknown_model_is_blamed_on_its_field(gateway, keys):
     body = {"model": "nobody-1", "max_tokens": 9, "messages": hello()}
     error = gateway.post("/v1/messages", keys.claude, body).json()["error"]

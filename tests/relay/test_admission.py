@@ -38,10 +38,12 @@ async def test_a_tier_without_the_dialect_names_the_right_endpoints(autojump_clo
             await world.call()
 
 
-async def test_an_account_that_does_not_speak_the_dialect_names_the_one_it_does(autojump_clock):
-    async with open_world(FakeUpstream(), account={"dialects": ("chat",)}) as world:
-        with pytest.raises(WrongEndpoint, match="POST /v1/chat/completions"):
-            await world.call()
+async def test_an_account_that_does_not_speak_the_dialect_is_asked_in_its_own(autojump_clock):
+    fake = FakeUpstream(reply("hi"))
+    async with open_world(fake, account={"dialects": ("chat",)}) as world:
+        client = await world.call(stream=False)
+        assert fake.requests[0].dialect == "chat"
+        assert msgspec.json.decode(client.body)["content"] == [{"type": "text", "text": "hi"}]
 
 
 async def test_an_empty_wallet_is_402_before_any_upstream_byte(autojump_clock):

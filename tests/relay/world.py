@@ -30,6 +30,7 @@ from gateway.services import Condition, Services
 from gateway.settings import Settings
 from gateway.store.jobs import Job, Settle
 from gateway.terms import Caller, Inbound
+from gateway.translate.envelope import HmacSigner
 from gateway.upstream.pool import Pool
 from gateway.upstream.upstreams import Upstreams
 from tests.fakes.upstream import FakeUpstream
@@ -270,6 +271,7 @@ async def open_world(
             reads=FakeReads(books),
             metrics=Metrics(),
             started_at=now_ms(),
+            signer=HmacSigner({"test": bytes(32)}),
         )
         async with trio.open_nursery() as nursery:
             nursery.start_soon(attend_open_calls, services)

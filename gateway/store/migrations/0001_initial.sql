@@ -30,7 +30,8 @@ CREATE TABLE tiers (
     concurrency INTEGER,
     policy TEXT NOT NULL DEFAULT 'failover',
     on_disconnect TEXT NOT NULL DEFAULT 'cancel',
-    forgive_partial INTEGER NOT NULL DEFAULT 0
+    forgive_partial INTEGER NOT NULL DEFAULT 0,
+    translation TEXT NOT NULL DEFAULT 'normal'
 ) STRICT;
 INSERT INTO tiers (name, prefix, dialects, models) VALUES
     ('claude', 'sk-cs2-', '["messages","chat"]', '["claude-*"]'),

@@ -28,6 +28,7 @@ class TierChanges(Struct, frozen=True, kw_only=True):
     policy: Literal["failover", "hedge", "race"] | UnsetType = UNSET
     on_disconnect: Literal["cancel", "drain"] | UnsetType = UNSET
     forgive_partial: bool | UnsetType = UNSET
+    translation: Literal["normal", "strict", "lenient"] | UnsetType = UNSET
 
 
 def find(database: Database, name: str) -> records.Tier:

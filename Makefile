@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+CLIENTS := .clients
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve tui check test test-crash bench clean
+.PHONY: help demo serve tui check test test-crash test-clients bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -35,8 +36,18 @@ test: $(STAMP) ## Run the tests
 test-crash: $(STAMP) ## Kill the gateway at 200 random instants and audit the books each time
 	@$(BIN)/pytest -m slow tests/faults
 
+$(CLIENTS)/.installed: tests/clients/package.json
+	@echo "Installing the clients into $(CLIENTS) (once; half a minute, 640 MB)"
+	@mkdir -p $(CLIENTS)
+	@cp tests/clients/package.json $(CLIENTS)/
+	@npm install --prefix $(CLIENTS) --ignore-scripts --no-package-lock --no-audit --no-fund --loglevel=error
+	@touch $@
+
+test-clients: $(STAMP) $(CLIENTS)/.installed ## Have Claude Code and Codex CLI work through a gateway (needs Node.js)
+	@$(BIN)/pytest tests/clients
+
 bench: $(STAMP) ## Measure the table of docs/performance.md on this machine
 	@$(BIN)/python -m tests.bench
 
 clean: ## Remove what the other targets made, but no data
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	@rm -rf $(VENV) $(CLIENTS) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

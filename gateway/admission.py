@@ -1,6 +1,7 @@
 """May this call be made, by which accounts, and for how much at most. Nothing is reserved until all of it is known."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 import trio
@@ -12,11 +13,13 @@ from gateway.catalog import Model, Price
 from gateway.clock import now_ms
 from gateway.dialects.base import ObjectReference, Peek
 from gateway.errors import BadRequest, OutOfCredit, RateLimited, Unavailable, WrongEndpoint
+from gateway.kept_responses import kept_history
 from gateway.limits.headers import Headers, anthropic_headers, openai_headers
 from gateway.open_calls import OpenCall, StreamClient
 from gateway.records import Call, DialectName
 from gateway.services import Services
 from gateway.terms import Caller, Inbound, Terms
+from gateway.translate.response_store import previous_not_found
 from gateway.upstream.serving import Seat
 
 ENDPOINTS: dict[DialectName, str] = {
@@ -25,6 +28,7 @@ ENDPOINTS: dict[DialectName, str] = {
     "responses": "POST /v1/responses",
 }
 NOT_SERVED_RETRY_S = 30.0
+PREVIOUS = "previous_response_id"
 RESPONSES_LEAST_TOKENS = 16
 
 
@@ -36,15 +40,18 @@ async def admit(inbound: Inbound, services: Services) -> Terms:
     peek = dialect.peek(inbound.body, limit_required=inbound.limit_required, fields=inbound.fields)
     at = now_ms()
     model, seats = who_serves(inbound, peek, services)
+    history: tuple[dict[str, Any], ...] = ()
     if peek.references:
-        seats = await pinned(peek.references, seats, caller, services)
+        seats, history = await pinned(peek.references, seats, caller, services)
     estimate = min(peek.input_estimate, model.context_tokens) if model.context_tokens else peek.input_estimate
     input_tokens = services.corrections.corrected(model.id, estimate)
     limit_headers = check_rate(inbound, input_tokens, services)
     price = services.configuration.price(model, at)
     if price is None:
         limit = services.settings.default_output_tokens if _must_set_limit(inbound, peek) else None
-        return Terms(inbound, peek, model, seats, None, input_tokens, limit, limit_headers=limit_headers)
+        return Terms(
+            inbound, peek, model, seats, None, input_tokens, limit, limit_headers=limit_headers, history=history
+        )
     plan = _plan(inbound, peek, model, price, input_tokens, services, at)
     limit = None if plan.output_limit is None else max(1, plan.output_limit // peek.choices)
     if limit == peek.output_limit:
@@ -61,6 +68,7 @@ async def admit(inbound: Inbound, services: Services) -> Terms:
         plan.schedule,
         plan.warnings,
         limit_headers,
+        history,
     )
 
 
@@ -143,23 +151,37 @@ def reasons_with_tools(peek: Peek) -> bool:
 
 async def pinned(
     references: Iterable[ObjectReference], seats: tuple[Seat, ...], caller: Caller, services: Services
-) -> tuple[Seat, ...]:
-    """Only the account that made what the request refers to can answer it; only its owner may ask."""
+) -> tuple[tuple[Seat, ...], tuple[dict[str, Any], ...]]:
+    """Only the account that made what the request refers to can answer it; only its owner may ask.
+
+    A response that the gateway keeps itself goes to accounts that are asked by translation, with its history.
+    """
+    history: tuple[dict[str, Any], ...] = ()
     for reference in references:
-        known = await services.reads.object(caller.customer.id, reference.object_id)
-        if known is None:
+        customer_id = caller.customer.id
+        known = await services.reads.object(customer_id, reference.object_id)
+        kept = None
+        if known is None and reference.field == PREVIOUS:
+            kept = await kept_history(customer_id, reference.object_id, services)
+        if known is None and kept is None:
             raise unknown_reference(reference)
-        seats = tuple(seat for seat in seats if seat.account.id == known.account_id)
+        if kept is not None:
+            history = kept
+            seats = tuple(seat for seat in seats if seat.dialect != "responses")
+        elif known is not None:
+            seats = tuple(seat for seat in seats if seat.account.id == known.account_id)
         if not seats:
             raise Unavailable(
                 f"{reference.field}: the account that holds {reference.object_id} does not serve this model now.",
                 retry_after_s=NOT_SERVED_RETRY_S,
             )
-    return seats
+    return seats, history
 
 
 def unknown_reference(reference: ObjectReference) -> BadRequest:
     """The same words whether it does not exist or is somebody else's."""
+    if reference.field == PREVIOUS:
+        return previous_not_found(reference.object_id)
     return BadRequest(f"{reference.field}: {reference.object_id!r} was not found.", field=reference.field)
 
 

@@ -122,6 +122,7 @@ def _prepare(call: OpenCall, lease: Lease, services: Services) -> Exchange:
     if upstream is None:
         raise AttemptFailed(CANNOT_BE_OPENED)
     way = passage(call.terms, seat, services)
+    call.translated = seat.dialect != inbound.dialect.name
     call.row.warnings = (*call.terms.warnings, *way.warnings)
     operation = UpstreamOperation(way.dialect.name, way.path, query=inbound.query)
     return Exchange(upstream, way, operation, inbound.headers, services.timeouts)

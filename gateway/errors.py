@@ -10,6 +10,8 @@ TrigateError
 └ CallError                     for the caller; each dialect renders it as its own envelope
   ├ BadRequest          400     the body or a header is wrong; `field` names where
   │ ├ ContextTooLong    400     prompt and answer do not fit the model
+  │ ├ Unsupported       400     a value that the model or account to answer does not take
+  │ ├ NoSuchPrevious    400     `previous_response_id` names nothing of this customer's
   │ └ WrongEndpoint     400     this key or model is served under another path
   ├ Unauthenticated     401
   ├ OutOfCredit         402     balance or spend limit (Responses: 429 insufficient_quota)
@@ -103,6 +105,14 @@ class BadRequest(CallError):
 
 class ContextTooLong(BadRequest):
     code = "context_length_exceeded"
+
+
+class Unsupported(BadRequest):
+    code = "unsupported_value"
+
+
+class NoSuchPrevious(BadRequest):
+    code = "previous_response_not_found"
 
 
 class WrongEndpoint(BadRequest):

@@ -19,6 +19,7 @@ from gateway.services import Services
 from gateway.store.database import Database, Readers, open_database
 from gateway.store.jobs import AccountState, Gauge, Heartbeat, KeyState, RememberPrices, RememberState
 from gateway.store.queries.views import load_account_states
+from gateway.store.responses import prune_responses
 from gateway.store.retention import Pruned, prune
 from gateway.store.snapshot import load_snapshot, read_revision
 from gateway.store.wallet_reads import foreign_entries_since
@@ -177,10 +178,11 @@ async def drop_idle_connections(services: Services) -> None:
 
 
 async def prune_daily(services: Services, path: Path) -> None:
-    """Service task: calls older than `prune_days` are forgotten; the ledger and the roll-ups never are."""
+    """Service task: kept responses that have expired are forgotten, and calls older than `prune_days`; the ledger and
+    the roll-ups never are."""
     days = services.settings.prune_days
-    while days:
-        older_than_at = now_ms() - days * DAY_MS
+    while True:
+        older_than_at = now_ms() - days * DAY_MS if days else 0
         try:
             pruned = await trio.to_thread.run_sync(_prune, path, older_than_at)
             logger.info("calls_pruned", calls=pruned.calls, objects=pruned.objects)
@@ -192,6 +194,7 @@ async def prune_daily(services: Services, path: Path) -> None:
 def _prune(path: Path, older_than_at: int) -> Pruned:
     database = open_database(path)
     try:
+        prune_responses(database, now_at=now_ms())
         return prune(database, "gateway", older_than_at, now_at=now_ms())
     finally:
         database.close()

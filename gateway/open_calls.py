@@ -57,6 +57,7 @@ class OpenCall:
         self.attempts: list[Attempt] = []
         self.winner: Attempt | None = None
         self.reader: StreamReader | None = None
+        self.translated = False
         self.cut_error: CallError | None = None
         self.commit: Commit | None = None
         self._hold = hold

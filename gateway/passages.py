@@ -1,5 +1,7 @@
 """How one call goes to one account: as it came, or translated. The relay sees no difference."""
 
+from typing import Any
+
 from gateway.catalog import Model
 from gateway.clock import now_ms
 from gateway.dialects import dialect_named
@@ -56,6 +58,7 @@ class Translation:
             services,
             output_limit=terms.output_limit,
             input_tokens=terms.input_tokens,
+            history=terms.history,
         )
         translated = self._translator.translate_request(terms.peek.fields, context)
         self._memo = translated.memo
@@ -83,6 +86,7 @@ def context_of(
     *,
     output_limit: int | None = None,
     input_tokens: int = 0,
+    history: tuple[dict[str, Any], ...] = (),
 ) -> Context:
     """What a translator is told of a call beside its body."""
     account, headers = seat.account, inbound.headers
@@ -100,6 +104,8 @@ def context_of(
         output_limit=output_limit,
         input_tokens=input_tokens,
         now_s=now_ms() // 1000,
+        call_id=inbound.id,
+        history=history,
         tenant=str(customer_id),
         session=headers.get("x-claude-code-session-id") or headers.get("session-id", ""),
     )

@@ -19,6 +19,7 @@ from gateway.store.database import Database, Readers
 from gateway.store.queries.calls import Story, find_call
 from gateway.store.queries.lookups import find_object
 from gateway.store.queries.usage import UsageSum, summarize
+from gateway.store.responses import find_response
 from gateway.store.wallet_reads import ledger_since
 
 READERS = 4
@@ -70,6 +71,12 @@ class StoreReads:
         if found is not None:
             self.remember([found])
         return found
+
+    async def response(self, customer_id: int, response_id: str) -> tuple[bytes, bytes] | None:
+        """A response the gateway keeps for this customer, and the items it was made of, as JSON."""
+        at = now_ms()
+        kept = await self._read(lambda database: find_response(database, customer_id, response_id, now_at=at))
+        return None if kept is None else (kept.response, kept.items)
 
     async def ledger_since(self, ledger_id: int) -> list[LedgerEntry]:
         """Entries after `ledger_id`, oldest first."""

@@ -28,6 +28,7 @@ from gateway.answers import (
 )
 from gateway.attempts import Won, first_answer, first_stream
 from gateway.errors import CallError, InternalError, RequestTimeout
+from gateway.kept_responses import keep_answer
 from gateway.observe.logs import call_settled
 from gateway.open_calls import OpenCall, StreamClient
 from gateway.records import Outcome, Usage, UsageBasis
@@ -84,6 +85,7 @@ async def _answer(call: OpenCall, services: Services) -> None:
     try:
         usage, basis = measured(answer.usage, answer.delivered_tokens, call.terms.input_tokens, complete=True)
         won.settle(usage, basis)
+        await keep_answer(call, services, answer.body)
         _complete(call, services, usage, basis, answer.object_ids)
     finally:
         await won.aclose()
@@ -114,6 +116,7 @@ async def _stream(call: OpenCall, services: Services) -> None:
             gone = True
         usage, basis = measured(reader.usage(), reader.delivered_tokens(), call.terms.input_tokens, complete=True)
         won.settle(usage, basis)
+        await keep_answer(call, services, terminal)
         _complete(call, services, usage, basis, reader.object_ids, gone=gone)
     finally:
         await won.aclose()

@@ -40,6 +40,10 @@ class Reads(Protocol):
         """Where an upstream id of this customer's lives; None if it has none of that id."""
         ...
 
+    async def response(self, customer_id: int, response_id: str) -> tuple[bytes, bytes] | None:
+        """A response the gateway keeps for this customer, and the items it was made of, as JSON."""
+        ...
+
     def remember(self, objects: Iterable[UpstreamObject]) -> None:
         """Know ids of calls just settled, before the database can be asked for them."""
         ...

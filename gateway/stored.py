@@ -10,6 +10,7 @@ from gateway.catalog import Model
 from gateway.dialects import dialect_named
 from gateway.dialects.base import Peek
 from gateway.errors import CallError, Unavailable, UnknownObject
+from gateway.kept_responses import answer_kept
 from gateway.open_calls import StreamClient
 from gateway.passages import context_of
 from gateway.records import DialectName
@@ -95,6 +96,8 @@ async def stored_response(
 ) -> None:
     """GET, DELETE, cancel and input_items of a stored response, at the account that made it, for its owner alone."""
     check_dialect(inbound.caller, "responses")
+    if await answer_kept(inbound, method, object_id, client, services):
+        return
     account_id = await _account_of(object_id, inbound.caller, services)
     upstream = services.upstreams.get(account_id)
     if upstream is None:

@@ -1,6 +1,7 @@
 """The terms a call runs under, settled before anything is reserved or sent."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from msgspec import Raw, Struct
 
@@ -45,7 +46,8 @@ class Terms(Struct):
     """What was asked, who answers, what it may cost.
 
     `output_limit` is what goes upstream (None: the body's own stays as it is). `schedule` is None where nothing is to
-    be paid. `input_tokens` is the corrected estimate of the prompt.
+    be paid. `input_tokens` is the corrected estimate of the prompt. `history` are the items that go in front of the
+    input, where the gateway keeps the response that the call goes on from.
     """
 
     inbound: Inbound
@@ -59,6 +61,7 @@ class Terms(Struct):
     schedule: HoldSchedule | None = None
     warnings: tuple[str, ...] = ()
     limit_headers: Sequence[tuple[bytes, bytes]] = ()
+    history: tuple[dict[str, Any], ...] = ()
 
     @property
     def dialect_name(self) -> DialectName:

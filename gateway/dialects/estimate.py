@@ -32,11 +32,18 @@ class Scan(Struct, frozen=True):
 
 def scan(body: bytes) -> Scan:
     """Read through a request body: two searches where nothing is attached (0.7 ms for a megabyte of prose)."""
-    spans = _base64_spans(body, members=b'"base64"' in body) if b"base64" in body else []
+    marked = b"base64" in body
+    starts = _data_urls(body) if marked else []
+    spans = _base64_spans(body, starts)
     text = _without(body, spans)
+    # Looked for in what is left: a search through ten megabytes of base64 takes 3 ms.
+    in_members = marked and b'"base64"' in text
+    if in_members:
+        spans = _base64_spans(body, starts + _member_strings(body))
+        text = _without(body, spans)
     types = [piece[:24].lstrip(b' \t\r\n:"') for piece in text.split(b'"type"')[1:]]
-    if any(kind.startswith(_UNMARKED) for kind in types):
-        spans = _base64_spans(body, members=True)
+    if not in_members and any(kind.startswith(_UNMARKED) for kind in types):
+        spans = _base64_spans(body, starts + _member_strings(body))
         text = _without(body, spans)
     costs = [_file_tokens(body, start, end) for start, end in spans]
     linked_images = sum(kind.startswith(_IMAGES) for kind in types) - costs.count(IMAGE_TOKENS)
@@ -55,15 +62,8 @@ def _without(body: bytes, spans: list[tuple[int, int]]) -> bytes:
     return b"".join([body[start:end] for start, end in list(pairwise(edges))[::2]])
 
 
-def _base64_spans(body: bytes, *, members: bool) -> list[tuple[int, int]]:
+def _base64_spans(body: bytes, starts: list[int]) -> list[tuple[int, int]]:
     """Where base64 strings stand. A string with a space or an escape is text, whatever it is called."""
-    starts = []
-    position = body.find(b";base64,")
-    while position != -1:
-        starts.append(position + 8)
-        position = body.find(b";base64,", _string_end(body, position))
-    if members:
-        starts += _member_strings(body)
     spans: list[tuple[int, int]] = []
     behind = 0
     for start in sorted(starts):
@@ -74,6 +74,15 @@ def _base64_spans(body: bytes, *, members: bool) -> list[tuple[int, int]]:
             spans.append((start, end))
             behind = end
     return spans
+
+
+def _data_urls(body: bytes) -> list[int]:
+    starts = []
+    position = body.find(b";base64,")
+    while position != -1:
+        starts.append(position + 8)
+        position = body.find(b";base64,", _string_end(body, position))
+    return starts
 
 
 def _member_strings(body: bytes) -> list[int]:

@@ -64,7 +64,7 @@ METRICS: tuple[Metric, ...] = (
         _SECONDS_OF_CALLS,
     ),
     Metric("trigate_attempts_total", "counter", "Attempts at accounts", ("account", "outcome", "cause")),
-    Metric("trigate_limits_refused_total", "counter", "Requests refused by the gateway itself, by error code", ("reason",)),
+    Metric("trigate_limits_refused_total", "counter", "Requests the gateway itself refused, by code", ("reason",)),
     Metric("trigate_open_calls", "gauge", "Calls being served"),
     Metric("trigate_holds_micro", "gauge", "Micro-dollars held for open calls"),
     Metric("trigate_connections", "gauge", "Client connections open"),

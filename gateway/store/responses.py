@@ -19,7 +19,7 @@ MOST_BYTES_PER_CUSTOMER = 256 * 1024 * 1024
 
 _AT_ONCE = 500
 _LEVEL = 1
-# A conversation of 1 MB of JSON: 9 ms and a quarter of its size; the default level takes four times as long for a tenth.
+# Measured on code and prose as JSON: 9 ms a megabyte for 37 % of its size; the default level takes 31 ms for 30 %.
 
 
 class StoredResponse(Struct, frozen=True):
@@ -80,7 +80,8 @@ def remember_responses(
     # Taken out first: REPLACE would not fire the trigger that takes the old row off the sum.
     connection.executemany("DELETE FROM stored_responses WHERE customer_id = ? AND response_id = ?", gone)
     connection.executemany(
-        "INSERT INTO stored_responses (customer_id, response_id, model, created_at, expires_at, bytes, response, items) "
+        "INSERT INTO stored_responses "
+        "(customer_id, response_id, model, created_at, expires_at, bytes, response, items) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (r.customer_id, r.response_id, r.model, r.created_at, r.expires_at, r.bytes, r.response, r.items)

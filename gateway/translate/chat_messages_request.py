@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.errors import BadRequest
+from gateway.errors import BadRequest, Unsupported
 from gateway.translate.base import Context, Memo, Translated
 from gateway.translate.chat_messages_turns import read_messages
 from gateway.translate.claude_request import (
@@ -36,7 +36,7 @@ from gateway.translate.reading import (
     optional_text,
     text_member,
 )
-from gateway.translate.warnings import Unsupported, Warnings
+from gateway.translate.warnings import Warnings
 
 _READ = frozenset(
     (

@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from gateway.errors import BadRequest
+from gateway.errors import BadRequest, Unsupported
 from gateway.translate.base import Blocks, Context
 from gateway.translate.claude_request import ClaudeTools, cache_marker
 from gateway.translate.claude_turns import ClaudeConversation
@@ -21,7 +21,7 @@ from gateway.translate.reading import (
     text_member,
 )
 from gateway.translate.toolcalls import WRAPPER_PROPERTY
-from gateway.translate.warnings import Unsupported, Warnings
+from gateway.translate.warnings import Warnings
 
 _REASONING = ("thinking", "redacted_thinking")
 

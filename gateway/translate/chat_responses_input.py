@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.errors import BadRequest
+from gateway.errors import BadRequest, Unsupported
 from gateway.translate.base import Blocks, Context
 from gateway.translate.ids import ToolNames, call_id_for
 from gateway.translate.openai_pairs import breakpoint_of
@@ -17,7 +17,7 @@ from gateway.translate.reading import (
     text_member,
 )
 from gateway.translate.toolcalls import wrapped
-from gateway.translate.warnings import Unsupported, Warnings
+from gateway.translate.warnings import Warnings
 
 MESSAGE = {"type": "message"}
 """Stands, in what is remembered of an answer, for the text that came between its reasoning and its call."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.errors import BadRequest
+from gateway.errors import BadRequest, Unsupported
 from gateway.translate.base import Context, Memo, Translated
 from gateway.translate.chat_responses_input import ChatItems
 from gateway.translate.ids import ToolNames
@@ -31,7 +31,7 @@ from gateway.translate.reading import (
 )
 from gateway.translate.schemas import object_schema
 from gateway.translate.toolcalls import WRAPPER_SCHEMA, wrapper_description
-from gateway.translate.warnings import Unsupported, Warnings
+from gateway.translate.warnings import Warnings
 
 MIN_OUTPUT_TOKENS = 16
 """The least OpenAI takes for `max_output_tokens` (measured)."""
@@ -66,7 +66,7 @@ def translate_request(fields: dict[str, msgspec.Raw], context: Context) -> Trans
     items = ChatItems(names, context, warnings, wrap=tools.wrap)
     if note:
         items.told(note)
-    for position, message in enumerate(a_list(member(decoded, "messages", "body"), "messages")):
+    for position, message in enumerate(a_list(decoded.get("messages"), "messages")):
         items.message(an_object(message, f"messages.{position}"), f"messages.{position}")
     effort = effort_asked(decoded.get("reasoning_effort"), "reasoning_effort", context, warnings)
     optional = {

@@ -5,6 +5,7 @@ The conversation itself is put together in `claude_turns`.
 
 from typing import Any
 
+from gateway.errors import Unsupported
 from gateway.translate.base import Blocks, Context
 from gateway.translate.effort import ClaudeThinking
 from gateway.translate.ids import ToolNames, opaque_user
@@ -18,7 +19,7 @@ from gateway.translate.schemas import (
     strict_cost,
 )
 from gateway.translate.toolcalls import WRAPPER_SCHEMA, wrapper_description
-from gateway.translate.warnings import Unsupported, Warnings
+from gateway.translate.warnings import Warnings
 
 MAX_MARKERS = 4
 _EPHEMERAL = {"type": "ephemeral"}

@@ -9,9 +9,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from gateway.errors import BadRequest
+from gateway.errors import BadRequest, Unsupported
 from gateway.translate.base import Blocks, Context
-from gateway.translate.warnings import Unsupported, Warnings
+from gateway.translate.warnings import Warnings
 
 EMPTY = "(empty)"
 CONTINUES = "(conversation continues)"

@@ -6,8 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from gateway.errors import BadRequest
-from gateway.translate.warnings import Unsupported
+from gateway.errors import BadRequest, Unsupported
 
 _DATA_URL = re.compile(r"data:([^;,]*)((?:;[^;,]*)*);base64,", re.IGNORECASE)
 _MAGIC = (

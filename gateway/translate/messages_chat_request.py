@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.errors import Unsupported
 from gateway.translate.base import Context, Memo, Translated
 from gateway.translate.ids import ToolNames
 from gateway.translate.messages_chat_turns import read_messages
@@ -27,7 +28,7 @@ from gateway.translate.messages_client import (
 )
 from gateway.translate.reading import decode_fields
 from gateway.translate.schemas import fits_openai_strict
-from gateway.translate.warnings import Unsupported, Warnings
+from gateway.translate.warnings import Warnings
 
 MAX_STOPS = 4
 _READ = frozenset(

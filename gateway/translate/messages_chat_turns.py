@@ -4,13 +4,13 @@ from typing import Any
 
 from msgspec import Struct
 
-from gateway.errors import BadRequest
+from gateway.errors import BadRequest, Unsupported
 from gateway.translate.base import Blocks, Context
 from gateway.translate.ids import ToolNames, call_id_for
 from gateway.translate.media import data_url, document_text, openai_image_url, search_result_text
 from gateway.translate.messages_client import breakpoint_of, is_new_version, system_blocks
 from gateway.translate.reading import a_list, an_object, compact, kind_of, member, text_member
-from gateway.translate.warnings import Unsupported, Warnings
+from gateway.translate.warnings import Warnings
 
 EMPTY = "(empty)"
 _ERROR = "[tool error] "

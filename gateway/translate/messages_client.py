@@ -10,14 +10,14 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from gateway.errors import BadRequest
+from gateway.errors import BadRequest, Unsupported
 from gateway.translate.base import Context
 from gateway.translate.claude_tools import CLIENT_TOOLS
 from gateway.translate.effort import openai_effort
 from gateway.translate.ids import ToolNames, opaque_user
 from gateway.translate.reading import a_flag, a_list, a_number, a_text, an_object, kind_of, optional_text, text_member
 from gateway.translate.schemas import fits_openai_strict
-from gateway.translate.warnings import Unsupported, Warnings
+from gateway.translate.warnings import Warnings
 
 BILLING_HEADER = "x-anthropic-billing-header:"
 """First words of a system block that Claude Code writes anew for every request: in front of a prompt they would keep

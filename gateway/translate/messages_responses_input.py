@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from gateway.errors import BadRequest
+from gateway.errors import BadRequest, Unsupported
 from gateway.translate.base import Context
 from gateway.translate.ids import ToolNames, call_id_for
 from gateway.translate.media import data_url, document_text, openai_image_url, search_result_text
 from gateway.translate.messages_client import system_blocks, takes_breakpoints
 from gateway.translate.reading import a_list, an_object, compact, kind_of, member, optional_text, text_member
-from gateway.translate.warnings import Unsupported, Warnings
+from gateway.translate.warnings import Warnings
 
 TOOL_ERROR = "[tool error] "
 NO_RESULT = "no result was provided"

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.errors import Unsupported
 from gateway.translate.base import Context, Memo, Translated
 from gateway.translate.ids import ToolNames
 from gateway.translate.messages_client import (
@@ -28,7 +29,7 @@ from gateway.translate.messages_client import (
 from gateway.translate.messages_responses_input import ResponsesInput
 from gateway.translate.reading import a_list, an_object, decode_fields
 from gateway.translate.schemas import fits_openai_strict
-from gateway.translate.warnings import Unsupported, Warnings
+from gateway.translate.warnings import Warnings
 
 MIN_OUTPUT_TOKENS = 16
 """The least OpenAI takes for `max_output_tokens` (measured)."""

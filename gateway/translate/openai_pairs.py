@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from gateway.errors import BadRequest
+from gateway.errors import BadRequest, Unsupported
 from gateway.translate.base import Context
 from gateway.translate.effort import nearest
 from gateway.translate.messages_client import schema_note
 from gateway.translate.reading import a_number, a_text
-from gateway.translate.warnings import Unsupported, Warnings
+from gateway.translate.warnings import Warnings
 
 IDENTITY = ("safety_identifier", "user", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention")
 """Members that both dialects of OpenAI have, and mean the same by."""

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from gateway.dialects.peek import DECODE_ERRORS
-from gateway.errors import BadRequest, UnknownObject
+from gateway.errors import BadRequest, NoSuchPrevious, UnknownObject
 from gateway.translate.ids import suffix_of
 
 DEFAULT_PAGE = 20
@@ -29,12 +29,6 @@ _FINISHED = frozenset(_PREFIXES) - {"reasoning"}
 """Items that have a status; in what the client sends, they are done."""
 _TEXTS = {"assistant": {"type": "output_text", "annotations": [], "logprobs": []}}
 _TERMINALS = (b"event: response.completed\n", b"event: response.incomplete\n")
-
-
-class NoSuchPrevious(BadRequest):
-    """`previous_response_id` names nothing of this customer's."""
-
-    code = "previous_response_not_found"
 
 
 def is_wanted(fields: Mapping[str, msgspec.Raw]) -> bool:

@@ -4,13 +4,13 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from gateway.errors import BadRequest
+from gateway.errors import BadRequest, Unsupported
 from gateway.translate.base import Blocks, Context
 from gateway.translate.ids import ToolNames, call_id_for
 from gateway.translate.openai_pairs import breakpoint_of
 from gateway.translate.reading import a_list, a_text, an_object, kind_of, member, optional_text, text_member
 from gateway.translate.toolcalls import wrapped
-from gateway.translate.warnings import Unsupported, Warnings
+from gateway.translate.warnings import Warnings
 
 NO_RESULT = "no result was provided"
 

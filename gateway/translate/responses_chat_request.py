@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.errors import BadRequest, Unsupported
 from gateway.translate.base import Context, Memo, Translated
 from gateway.translate.openai_pairs import (
     effort_asked,
@@ -19,7 +20,7 @@ from gateway.translate.reading import a_list, a_text, an_object, decode_fields, 
 from gateway.translate.responses_chat_items import ItemMessages, ItemNames
 from gateway.translate.responses_chat_tools import ResponsesTools
 from gateway.translate.responses_out import echoed_members
-from gateway.translate.warnings import Unsupported, Warnings
+from gateway.translate.warnings import Warnings
 
 NAMESPACES = "namespaces"
 """In `Memo.facts`: flat name of a tool -> its namespace and its name there."""
@@ -122,7 +123,10 @@ def _messages(
     else:
         for position, item in enumerate(a_list(asked, "input")):
             messages.item(an_object(item, f"input[{position}]"), f"input[{position}]")
-    return messages.finish()
+    found = messages.finish()
+    if not found:
+        raise BadRequest("input: there is nothing to answer", field="input")
+    return found
 
 
 def _limit(decoded: dict[str, Any], context: Context, warnings: Warnings) -> dict[str, int]:

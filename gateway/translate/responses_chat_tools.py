@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from gateway.errors import BadRequest
+from gateway.errors import BadRequest, Unsupported
 from gateway.translate.base import Context
 from gateway.translate.reading import a_flag, a_list, an_object, kind_of, member, optional_text, text_member
 from gateway.translate.responses_chat_items import ItemNames
 from gateway.translate.schemas import fits_openai_strict, object_schema
 from gateway.translate.toolcalls import WRAPPER_SCHEMA, wrapper_description
-from gateway.translate.warnings import Unsupported, Warnings
+from gateway.translate.warnings import Warnings
 
 _SEARCHES = ("web_search", "web_search_2025_08_26", "web_search_preview", "web_search_preview_2025_03_11")
 _OPTIONAL = (*_SEARCHES, "tool_search")

@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from gateway.errors import BadRequest
+from gateway.errors import BadRequest, Unsupported
 from gateway.translate.base import Blocks, Context
 from gateway.translate.claude_request import ClaudeTools, cache_marker
 from gateway.translate.claude_turns import ClaudeConversation
@@ -13,7 +13,7 @@ from gateway.translate.ids import call_id_for
 from gateway.translate.media import claude_document, claude_image
 from gateway.translate.reading import a_list, an_object, kind_of, member, optional_text, read_arguments, text_member
 from gateway.translate.toolcalls import WRAPPER_PROPERTY
-from gateway.translate.warnings import Unsupported, Warnings
+from gateway.translate.warnings import Warnings
 
 IMAGE_MADE = "(an image was generated here)"
 """Stands in the history for an image that an OpenAI tool made. It is part of cached prompts: it never changes."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.errors import BadRequest
+from gateway.errors import BadRequest, Unsupported
 from gateway.translate.base import Blocks, Context, Memo, Translated
 from gateway.translate.claude_request import (
     auto_cache,
@@ -25,7 +25,7 @@ from gateway.translate.reading import a_flag, a_list, a_number, an_object, decod
 from gateway.translate.responses_messages_input import History, read_input
 from gateway.translate.responses_messages_tools import ResponsesTools
 from gateway.translate.responses_out import echoed_members
-from gateway.translate.warnings import Unsupported, Warnings
+from gateway.translate.warnings import Warnings
 
 _ELSEWHERE = (
     "conversation",

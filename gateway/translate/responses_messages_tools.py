@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from gateway.errors import BadRequest
+from gateway.errors import BadRequest, Unsupported
 from gateway.translate.base import Context
 from gateway.translate.claude_request import ClaudeTools
 from gateway.translate.reading import a_list, an_object, kind_of, optional_text, text_member
 from gateway.translate.responses_messages_input import flat_name
 from gateway.translate.schemas import enforceable, object_schema
-from gateway.translate.warnings import Unsupported, Warnings
+from gateway.translate.warnings import Warnings
 
 SEARCHES = ("web_search", "web_search_2025_08_26", "web_search_preview", "web_search_preview_2025_03_11")
 _OWN = ("function", "custom", "namespace")

@@ -296,13 +296,6 @@ class ResponsesWriter:
         self._put("response.function_call_arguments.done", **_of(item), arguments=item.text)
         self._done(item, {**item.item, "status": status, "arguments": item.text})
 
-    def other_item(self, kind: str, item: dict[str, Any], done: dict[str, Any]) -> None:
-        """An item that is complete as it comes (a web search): added as `item`, finished as `done`."""
-        self.close_message()
-        self.close_reasoning()
-        opened = self._add(kind, item)
-        self._done(opened, {**done, "id": opened.id})
-
     def ending(self, status: str, usage: Usage, *, reason: str | None = None, service_tier: str = "") -> bytes:
         """Close what is open and return the event that ends the answer well: it is the caller's to send.
 

@@ -3,7 +3,7 @@
 import re
 from typing import Literal
 
-from gateway.errors import BadRequest
+from gateway.errors import Unsupported
 from gateway.translate.base import Policy
 
 MAX_CODES = 64
@@ -13,12 +13,6 @@ _MAX_CHARACTERS = 160
 _NOT_IN_HEADERS = re.compile(r"[^!-~]")
 
 Kind = Literal["dropped", "clamped", "emulated"]
-
-
-class Unsupported(BadRequest):
-    """A value that means nothing to the model or the upstream that is to answer."""
-
-    code = "unsupported_value"
 
 
 class Warnings:

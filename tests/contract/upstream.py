@@ -5,6 +5,7 @@ other test. They run on real sockets, in a thread of the test process.
 """
 
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -85,14 +86,18 @@ BROKEN_FIRST = "broken-first"
 
 
 class Upstream:
-    """The providers, running. `base_url(script)` is what an account of that script is given."""
+    """The providers, running. `base_url(script)` is what an account of that script is given.
 
-    def __init__(self) -> None:
+    `act` decides what a request gets; if it is not given, the first part of the path names one of `SCRIPTS`.
+    """
+
+    def __init__(self, act: Callable[[Asked], Act] | None = None) -> None:
+        self._act = act or _act
         self._ready = threading.Event()
         self._thread = threading.Thread(target=trio.run, args=(self._serve,), name="scripted-providers", daemon=True)
 
     async def _serve(self) -> None:
-        async with serve_fake(always=_act) as server:
+        async with serve_fake(always=self._act) as server:
             self._server: FakeServer = server
             self._stop = trio.Event()
             self._token = trio.lowlevel.current_trio_token()

@@ -41,8 +41,8 @@ def _assistant_blocks(draw: st.DrawFn, turn: int) -> list[dict[str, Any]]:
     signature = draw(st.sampled_from([OPENAI_THINKING, CLAUDE_THINKING, "native", None]))
     blocks = [] if signature is None else [{"type": "thinking", "thinking": "hm", "signature": signature}]
     blocks += [{"type": "text", "text": word} for word in draw(st.lists(words, max_size=2))]
-    for number, given in enumerate(draw(st.lists(arguments, max_size=2))):
-        blocks.append({"type": "tool_use", "id": f"toolu_{turn}_{number}", "name": "tool", "input": given})
+    for number, named in enumerate(draw(st.lists(arguments, max_size=2))):
+        blocks.append({"type": "tool_use", "id": f"toolu_{turn}_{number}", "name": "tool", "input": named})
     return blocks or [{"type": "text", "text": "ok"}]
 
 
@@ -83,13 +83,13 @@ def _answer(draw: st.DrawFn, turn: int) -> list[dict[str, Any]]:
         message = {"id": f"msg_{turn}", "type": "message", "role": "assistant", "status": "completed"}
         items.append({**message, "content": [part]})
     calls, outputs = [], []
-    for number, given in enumerate(draw(st.lists(arguments, max_size=2))):
+    for number, named in enumerate(draw(st.lists(arguments, max_size=2))):
         call = {"call_id": f"call_{turn}_{number}", "name": "tool"}
         if draw(st.booleans()):
             calls.append({"type": "custom_tool_call", **call, "input": draw(words)})
             outputs.append({"type": "custom_tool_call_output", "call_id": call["call_id"], "output": draw(words)})
         else:
-            calls.append({"type": "function_call", **call, "arguments": msgspec.json.encode(given).decode()})
+            calls.append({"type": "function_call", **call, "arguments": msgspec.json.encode(named).decode()})
             outputs.append({"type": "function_call_output", "call_id": call["call_id"], "output": draw(words)})
     return [*items, *calls, *draw(st.permutations(outputs))]
 

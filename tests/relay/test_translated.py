@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from gateway.errors import NoSuchPrevious
 from tests.fakes.content import Tokens, ToolCall
 from tests.fakes.upstream import FakeUpstream
 from tests.fakes.verbs import cut_after, reply, status, stream
@@ -136,3 +137,42 @@ async def test_what_cannot_be_translated_is_a_400_that_names_the_field(autojump_
         got = await world.call("chat", stream=False, model="claude-sonnet-4-6", n=3)
         assert got.status == 400
         assert msgspec.json.decode(got.body)["error"]["param"] == "n"
+
+
+async def test_a_response_is_gone_on_from_where_the_account_keeps_none(autojump_clock):
+    fake = FakeUpstream(reply("blue"), reply("why not"))
+    async with open_world(fake, account={"dialects": ("messages",)}) as world:
+        first = await world.call("responses", stream=False, model="claude-sonnet-4-6", input="Name a colour.")
+        await world.call(
+            "responses",
+            stream=False,
+            model="claude-sonnet-4-6",
+            input="Why?",
+            previous_response_id=msgspec.json.decode(first.body)["id"],
+        )
+        messages = msgspec.json.decode(fake.requests[1].body)["messages"]
+        assert [message["role"] for message in messages] == ["user", "assistant", "user"]
+        assert "blue" in str(messages[1])
+
+
+async def test_a_streamed_response_is_kept_too_unless_the_client_says_no(autojump_clock):
+    fake = FakeUpstream(stream("blue"), stream("red"))
+    async with open_world(fake, account={"dialects": ("chat",)}) as world:
+        await world.call("responses")
+        await world.call("responses", store=False)
+        kept = [each for job in world.books.jobs for each in getattr(job, "responses", ())]
+        assert len(kept) == 1
+
+
+async def test_a_kept_response_is_unknown_to_others(autojump_clock):
+    fake = FakeUpstream(reply("blue"))
+    async with open_world(fake, account={"dialects": ("messages",)}) as world:
+        first = await world.call("responses", stream=False, model="claude-sonnet-4-6")
+        world.change_caller(customer={"id": 2, "unlimited": True})
+        with pytest.raises(NoSuchPrevious):
+            await world.call(
+                "responses",
+                stream=False,
+                model="claude-sonnet-4-6",
+                previous_response_id=msgspec.json.decode(first.body)["id"],
+            )

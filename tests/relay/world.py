@@ -3,6 +3,7 @@
 On trio's clock; commits are acknowledged by `Books`, at once unless a test says otherwise.
 """
 
+import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -28,7 +29,7 @@ from gateway.records import Account, Customer, DialectName, Key, Settlement, Sna
 from gateway.relay import relay
 from gateway.services import Condition, Services
 from gateway.settings import Settings
-from gateway.store.jobs import Job, Settle
+from gateway.store.jobs import Job, RememberResponses, Settle
 from gateway.terms import Caller, Inbound
 from gateway.translate.envelope import HmacSigner
 from gateway.upstream.pool import Pool
@@ -90,6 +91,14 @@ class FakeReads:
 
     async def usage_summary(self, customer_id: int, days: int) -> dict[str, Any]:
         raise NotImplementedError
+
+    async def response(self, customer_id: int, response_id: str) -> tuple[bytes, bytes] | None:
+        await trio.lowlevel.checkpoint()
+        for job in self._books.jobs:
+            for each in job.responses if isinstance(job, RememberResponses) else ():
+                if (each.customer_id, each.response_id) == (customer_id, response_id):
+                    return zlib.decompress(each.response), zlib.decompress(each.items)
+        return None
 
     def remember(self, objects: Any) -> None:
         return

@@ -9,7 +9,7 @@ from gateway.store.database import integrity_problems, open_database, rows
 from gateway.store.migrate import Migration, migrate, pending, shipped
 from gateway.store.operators import customers
 
-LATER = Migration(2, "0002_later", "CREATE TABLE later (id INTEGER PRIMARY KEY) STRICT;")
+LATER = Migration(9002, "9002_later", "CREATE TABLE later (id INTEGER PRIMARY KEY) STRICT;")
 
 
 def test_from_nothing(tmp_path: Path) -> None:
@@ -47,16 +47,16 @@ def test_what_is_there_is_copied_before_it_is_changed(path: Path) -> None:
     database = open_database(path)
     customers.create(database, "test", "alice", balance_micro=5)
     database.close()
-    assert migrate(path, [*shipped(), LATER]) == ["0002_later"]
+    assert migrate(path, [*shipped(), LATER]) == ["9002_later"]
     (copy,) = path.parent.glob("gateway.db.before-migration-*")
     connection = apsw.Connection(str(copy))
     assert connection.execute("SELECT name FROM customers").fetchall() == [("alice",)]
-    assert connection.pragma("user_version") == 1
+    assert connection.pragma("user_version") == shipped()[-1].number
     connection.close()
 
 
 def test_a_script_that_fails_changes_nothing(path: Path) -> None:
-    broken = Migration(2, "0002_broken", "CREATE TABLE half (id INTEGER); SELECT * FROM nowhere;")
+    broken = Migration(9002, "9002_broken", "CREATE TABLE half (id INTEGER); SELECT * FROM nowhere;")
     with pytest.raises(apsw.SQLError):
         migrate(path, [*shipped(), broken])
     assert pending(path) == []

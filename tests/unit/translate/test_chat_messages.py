@@ -294,3 +294,8 @@ def test_what_is_no_message_is_an_error(body: bytes):
 
 def test_bytes_that_are_no_stream_are_an_error():
     assert PAIR.reader(Memo(context())).feed(b"<html>\n\n").error is not None
+
+
+def test_nothing_follows_the_end_even_in_the_same_read():
+    late = named_event("content_block_start", index=1, content_block={"type": "text", "text": "late"})
+    assert stream(start() + end("end_turn") + late) == stream(start() + end("end_turn"))

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from gateway.errors import Unsupported
 from gateway.translate.claude_request import (
     ClaudeTools,
     auto_cache,
@@ -15,7 +16,7 @@ from gateway.translate.claude_request import (
     settle_thinking,
 )
 from gateway.translate.effort import ClaudeThinking
-from gateway.translate.warnings import Unsupported, Warnings
+from gateway.translate.warnings import Warnings
 from tests.unit.translate.kit import context, model
 
 MANUAL = ClaudeThinking({"type": "enabled", "budget_tokens": 2_048})

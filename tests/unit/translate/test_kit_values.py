@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import BadRequest
+from gateway.errors import BadRequest, Unsupported
 from gateway.records import Usage
 from gateway.translate.ids import ToolNames, answer_id, call_id_for, opaque_user
 from gateway.translate.limit_headers import translated_limits
 from gateway.translate.media import claude_document, claude_image, document_text, openai_image_url
 from gateway.translate.usage import add, chat_usage, messages_usage, responses_usage
-from gateway.translate.warnings import MAX_CODES, Unsupported, Warnings
+from gateway.translate.warnings import MAX_CODES, Warnings
 
 USAGE = Usage(
     input_tokens=100,

@@ -370,3 +370,11 @@ def test_while_the_model_thinks_in_silence_a_block_is_open():
 
 def test_before_the_first_chunk_there_is_a_ping():
     assert PAIR.reader(Memo(context())).keepalive() == named_event("ping")
+
+
+def test_nothing_follows_the_end_even_in_the_same_read():
+    """Clients act on stray deltas after `message_stop`."""
+    whole_stream = chat_chunk({"content": "a"}) + chat_chunk({}, "stop") + CHAT_DONE
+    alone = watch(PAIR.reader(Memo(context())), [whole_stream])
+    with_more = watch(PAIR.reader(Memo(context())), [whole_stream + chat_chunk({"content": "late"}) + CHAT_DONE])
+    assert with_more == alone

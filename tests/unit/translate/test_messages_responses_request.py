@@ -14,6 +14,7 @@ REASONING = {"efforts": ("none", "low", "medium", "high"), "developer_role": Tru
 ASKED = [{"role": "user", "content": "Hi"}]
 WEATHER = {"name": "get_weather", "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}}}
 MARK = {"cache_control": {"type": "ephemeral"}}
+LATE = {"role": "system", "content": "Be brief."}
 USE = {"type": "tool_use", "id": "toolu_1", "name": "get_weather", "input": {"city": "Rome"}}
 
 
@@ -128,8 +129,7 @@ class TestTools:
 
     def test_a_name_openai_refuses_is_exchanged_and_remembered(self):
         name = "files:read"
-        messages = [user("x"), assistant({**USE, "name": name}), user(result())]
-        messages[0] = {"role": "user", "content": "x"}
+        messages = [*ASKED, assistant({**USE, "name": name}), user(result())]
         translated = translate(messages, tools=[{**WEATHER, "name": name}], tool_choice={"type": "tool", "name": name})
         body = msgspec.json.decode(translated.body)
         new = body["tools"][0]["name"]
@@ -230,19 +230,21 @@ class TestHistory:
         assert found[2]["output"] == [{"type": "input_text", "text": "20C", **breakpoint_}]
 
     def test_late_system_messages_stay_where_they_are(self):
-        found = items(*ASKED, {"role": "system", "content": "Be brief."}, assistant({"type": "text", "text": "Ok"}), *ASKED)
+        found = items(*ASKED, LATE, {"role": "assistant", "content": "Ok"}, *ASKED)
         assert [item["role"] for item in found] == ["user", "developer", "assistant", "user"]
 
     def test_late_system_messages_can_be_wrapped_for_servers_that_break_on_them(self):
         given = context(flavour="generic", options={"late_system": "user_wrap"})
-        found = items(*ASKED, {"role": "system", "content": "Be brief."}, assistant({"type": "text", "text": "Ok"}), *ASKED, given=given)
+        found = items(*ASKED, LATE, {"role": "assistant", "content": "Ok"}, *ASKED, given=given)
         assert found[1]["content"] == [{"type": "input_text", "text": "<system>\nBe brief.\n</system>"}]
 
     def test_documents_become_files_or_words(self):
-        pdf = {"type": "document", "title": "a.pdf", "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBER"}}
+        base64 = {"type": "base64", "media_type": "application/pdf", "data": "JVBER"}
+        plain = {"type": "text", "media_type": "text/plain", "data": "one"}
+        pdf = {"type": "document", "title": "a.pdf", "source": base64}
         url = {"type": "document", "source": {"type": "url", "url": "https://a.example/b.pdf"}}
-        text = {"type": "document", "title": "Notes", "source": {"type": "text", "media_type": "text/plain", "data": "one"}}
-        translated = translate([user(pdf, url, {**text, "citations": {"enabled": True}})])
+        text = {"type": "document", "title": "Notes", "source": plain, "citations": {"enabled": True}}
+        translated = translate([user(pdf, url, text)])
         assert msgspec.json.decode(translated.body)["input"][0]["content"] == [
             {"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBER"},
             {"type": "input_file", "file_url": "https://a.example/b.pdf"},

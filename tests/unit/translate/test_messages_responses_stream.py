@@ -10,7 +10,7 @@ from gateway.translate import messages_responses
 from gateway.translate.base import Memo
 from tests.golden.sdk_clients import check_stream
 from tests.golden.sdk_types import check_answer
-from tests.unit.translate.kit import PlainSigner, context
+from tests.unit.translate.kit import PlainSigner, context, fields
 from tests.unit.translate.upstream_events import (
     DONE,
     Played,
@@ -62,6 +62,7 @@ def incomplete(output: list[dict[str, Any]], reason: str) -> bytes:
 
 
 CUT_CALL = call(arguments='{"city":"Ro', status="incomplete")
+SEALED = {"v": "openai", "i": "rs_1", "e": "secret"}
 SEARCH = {
     "id": "ws_1",
     "type": "web_search_call",
@@ -100,9 +101,18 @@ class TestOddServers:
 
     def test_calls_that_claim_the_same_place_are_two(self):
         one, two = call("call_1", '{"a":1}'), call("call_2", '{"b":2}')
-        stream = [added(0, {**one, "arguments": ""}), added(0, {**two, "arguments": ""}), done(0, one), done(0, two)]
+        stream = [
+            added(0, {**one, "arguments": ""}),
+            added(0, {**two, "arguments": ""}),
+            delta("function_call_arguments", 0, '{"b":2}', item_id=two["id"]),
+            delta("function_call_arguments", 0, '{"a":1}', item_id=one["id"]),
+        ]
         found = blocks(created(), *stream, completed([one, two]))
         assert [(block["id"], block["input"]) for block in found] == [("call_1", {"a": 1}), ("call_2", {"b": 2})]
+
+    def test_an_item_that_is_done_stays_closed(self):
+        stream = [done(0, message("Hi")), delta("output_text", 0, " again", item_id="msg_1")]
+        assert blocks(created(), *stream, completed([message("Hi again")])) == [{"type": "text", "text": "Hi"}]
 
     def test_interleaved_calls_come_one_after_the_other(self):
         one, two = call("call_1", '{"a":1}'), call("call_2", '{"b":2}')
@@ -149,18 +159,16 @@ class TestOddServers:
 
 
 class TestReasoning:
-    SEALED = {"v": "openai", "i": "rs_1", "e": "secret"}
-
     def test_a_summary_is_thinking_signed_with_what_openai_wants_back(self):
         item = reasoning("Hm.", encrypted_content="secret")
         stream = [event("response.reasoning_summary_text.delta", output_index=0, summary_index=0, delta="Hm.")]
         found = blocks(created(), added(0, reasoning()), *stream, done(0, item), completed([item]))
-        assert found == [{"type": "thinking", "thinking": "Hm.", "signature": PlainSigner().seal(self.SEALED)}]
+        assert found == [{"type": "thinking", "thinking": "Hm.", "signature": PlainSigner().seal(SEALED)}]
 
     def test_reasoning_that_is_only_encrypted_is_carried_too(self):
         item = reasoning(encrypted_content="secret")
         found = blocks(created(), added(0, reasoning()), done(0, item), completed([item]))
-        assert found == [{"type": "thinking", "thinking": "", "signature": PlainSigner().seal(self.SEALED)}]
+        assert found == [{"type": "thinking", "thinking": "", "signature": PlainSigner().seal(SEALED)}]
 
     def test_reasoning_of_which_there_is_nothing_is_nothing(self):
         assert blocks(created(), added(0, reasoning()), done(0, reasoning()), completed([reasoning()])) == []
@@ -176,9 +184,28 @@ class TestReasoning:
         assert blocks(created(), *stream, done(0, item), completed([item]))[0]["thinking"] == "One.\n\nTwo."
 
     def test_raw_reasoning_of_open_models_can_only_be_shown(self):
-        item = {"id": "rs_1", "type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": "Hm."}]}
+        item = {
+            "id": "rs_1",
+            "type": "reasoning",
+            "summary": [],
+            "content": [{"type": "reasoning_text", "text": "Hm."}],
+        }
         found = blocks(created(), delta("reasoning_text", 0, "Hm."), done(0, item), completed([item]))
         assert found == [{"type": "thinking", "thinking": "Hm.", "signature": 'gwr1:{"v":"chat"}'}]
+
+    def test_a_tool_loop_takes_the_reasoning_back_to_openai(self):
+        item = reasoning("Hm.", encrypted_content="secret")
+        message = whole([item, call(arguments='{"city":"Rome"}')])
+        result = {"type": "tool_result", "tool_use_id": "call_1", "content": "20C"}
+        turns = [
+            {"role": "user", "content": "Weather?"},
+            {"role": "assistant", "content": message["content"]},
+            {"role": "user", "content": [result]},
+        ]
+        asked = fields(model="m", max_tokens=100, messages=turns)
+        sent = msgspec.json.decode(messages_responses.translate_request(asked, context()).body)["input"]
+        assert sent[1] == item
+        assert [entry["type"] for entry in sent[2:]] == ["function_call", "function_call_output"]
 
     def test_a_keepalive_while_the_model_thinks_is_part_of_its_thinking(self):
         reader = messages_responses.reader(Memo(context(), stream=True))
@@ -206,7 +233,9 @@ class TestEndings:
     def test_a_cut_call_is_no_call(self):
         played = play(created(), incomplete([CUT_CALL], "max_output_tokens"))
         assert played.events[-2]["data"]["delta"]["stop_reason"] == "max_tokens"
-        found = whole([message("So"), CUT_CALL], status="incomplete", incomplete_details={"reason": "max_output_tokens"})
+        found = whole(
+            [message("So"), CUT_CALL], status="incomplete", incomplete_details={"reason": "max_output_tokens"}
+        )
         assert [block["type"] for block in found["content"]] == ["text"]
         assert found["stop_reason"] == "max_tokens"
 

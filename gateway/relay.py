@@ -61,6 +61,8 @@ async def relay(inbound: Inbound, client: StreamClient, services: Services, watc
             watch(None)
             _end(call, services, "failed", 500, InternalError.code)
             services.open_calls.remove(call)
+    if call.row.usage_basis == "reported":
+        await services.counter.learn(inbound.body, terms.model, call.row.usage.prompt_tokens)
 
 
 async def _serve(call: OpenCall, services: Services) -> None:

@@ -10,6 +10,7 @@ from gateway.billing.estimates import Corrections
 from gateway.billing.holds import Wallets
 from gateway.billing.ledger import Ledger
 from gateway.billing.spend import Spending
+from gateway.calibration import TokenCounter
 from gateway.configuration import Configuration
 from gateway.limits.gate import Gates
 from gateway.limits.limiter import Limiter
@@ -111,6 +112,7 @@ class Services:
     signer: Signer
     reasoning: ReasoningStore = field(default_factory=lambda: ReasoningStore(trio.current_time))
     corrections: Corrections = field(default_factory=Corrections)
+    counter: TokenCounter = field(default_factory=lambda: TokenCounter(Corrections()))
     key_uses: KeyUses = field(default_factory=KeyUses)
 
     @property

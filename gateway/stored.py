@@ -9,7 +9,7 @@ from gateway.answers import JSON_TYPE, STREAM_HEADERS, Headers, id_headers
 from gateway.catalog import Model
 from gateway.dialects import dialect_named
 from gateway.dialects.base import Peek
-from gateway.errors import CallError, Unavailable, UnknownObject
+from gateway.errors import CallError, Unavailable
 from gateway.kept_responses import answer_kept
 from gateway.open_calls import StreamClient
 from gateway.passages import context_of
@@ -18,6 +18,7 @@ from gateway.relay import Watch
 from gateway.services import Services
 from gateway.terms import Caller, Inbound
 from gateway.translate import translator
+from gateway.translate.response_store import not_found
 from gateway.upstream.attempt import MAX_ANSWER_BYTES, AttemptFailed, close_response, read_bounded, send
 from gateway.upstream.failures import failure_of_exception
 from gateway.upstream.providers.base import UpstreamOperation
@@ -46,7 +47,7 @@ async def count_tokens(inbound: Inbound, client: StreamClient, services: Service
             if counted is not None:
                 await client.respond(200, headers, _count_answer(inbound, counted))
                 return
-        tokens = max(1, services.corrections.corrected(model.id, peek.input_estimate))
+        tokens = await _estimate(inbound, peek, model, seats[0], services)
         await client.respond(200, [*headers, ESTIMATED], _count_answer(inbound, tokens))
 
 
@@ -59,8 +60,7 @@ async def _count_at(seat: Seat, inbound: Inbound, peek: Peek, model: Model, serv
     if seat.dialect == inbound.dialect.name:
         body = inbound.dialect.count_body(peek, model=seat.upstream_model)
     else:
-        context = context_of(inbound, peek, model, seat, services)
-        body = translator(inbound.dialect.name, seat.dialect).count_body(peek.fields, context)
+        body = _converted(inbound, peek, model, seat, services)
     request = upstream.request(UpstreamOperation(seat.dialect, path), body, inbound.headers, services.timeouts)
     with trio.move_on_after(COUNT_DEADLINE_S):
         try:
@@ -79,6 +79,20 @@ async def _count_at(seat: Seat, inbound: Inbound, peek: Peek, model: Model, serv
         else:
             return counted
     return None
+
+
+async def _estimate(inbound: Inbound, peek: Peek, model: Model, seat: Seat, services: Services) -> int:
+    """What the request as the account would get it comes to, counted with a vocabulary of our own."""
+    if seat.dialect == inbound.dialect.name:
+        body = inbound.dialect.count_body(peek, model=seat.upstream_model)
+    else:
+        body = _converted(inbound, peek, model, seat, services)
+    return await services.counter.count(body, model)
+
+
+def _converted(inbound: Inbound, peek: Peek, model: Model, seat: Seat, services: Services) -> bytes:
+    context = context_of(inbound, peek, model, seat, services)
+    return translator(inbound.dialect.name, seat.dialect).count_body(peek.fields, context)
 
 
 class _Count(msgspec.Struct):
@@ -138,16 +152,12 @@ async def _pass_on(response: httpx.Response, headers: Headers, client: StreamCli
 async def _account_of(object_id: str, caller: Caller, services: Services) -> int:
     known = await services.reads.object(caller.customer.id, object_id)
     if known is None:
-        raise _not_found(object_id)
+        raise not_found(object_id)
     return known.account_id
 
 
 def _refusal(failed: AttemptFailed, object_id: str) -> CallError:
     failure = failed.failure
     if failure.status == 404:
-        return _not_found(object_id)
+        return not_found(object_id)
     return client_error(failure) if failure.client_fault else no_answer(failure)
-
-
-def _not_found(object_id: str) -> UnknownObject:
-    return UnknownObject(f"Response {object_id!r} was not found.")

@@ -59,7 +59,8 @@ def notify(state: str) -> None:
 def leave_garbage_alone() -> None:
     """Have the collector skip what lives as long as the process, and look at the rest less often.
 
-    What a call allocates dies with it, by its reference count: looking for cycles took 7 % of the CPU under load.
+    What a call allocates dies with it, by its reference count. Looking for cycles all the time took some 15 % of the
+    CPU of short calls at 32 connections.
     """
     gc.collect()
     gc.freeze()

@@ -1,7 +1,7 @@
 """The gateway's one writer: a thread that owns the write connection and commits in groups.
 
-It takes the first job, drains what else waits, writes all of it in one transaction, commits, acknowledges. Alone, a job
-commits at once; under load a group is what arrived during the last commit and in the two milliseconds after it.
+It takes the first job, drains what else waits (no timer), writes all of it in one transaction, commits, acknowledges.
+Under load a group is what arrived during the last commit; alone, a job commits at once.
 """
 
 import logging
@@ -22,9 +22,6 @@ LARGEST_GROUP = 500
 # A second process polls for the lock every 0.7 ms; without the gap it failed 2 of 3 writes beside a busy writer.
 _BUSY_S = 0.1
 _GAP_S = 0.002
-# A commit costs some 250 us of CPU and 30 us more for each job in it. Where the last group was not a single job, the
-# next one waits this long for company: 1,000 calls a second cost a third of what they cost one by one.
-_GATHER_S = 0.002
 
 _log = logging.getLogger(__name__)
 
@@ -88,7 +85,6 @@ class Writer:
 
     def _write_until_closed(self) -> None:
         busy_since = time.monotonic()
-        crowded = False
         while True:
             if self._queue.empty():
                 first = self._queue.get()
@@ -97,10 +93,7 @@ class Writer:
                 first = self._queue.get()
             if first is None:
                 return
-            if crowded:
-                time.sleep(_GATHER_S)
             group, closing = self._drain(first)
-            crowded = len(group) > 1
             self._write_group(group)
             if closing:
                 return

@@ -124,7 +124,8 @@ class ChatFromResponses(StreamTranslator):
             if self._done:
                 return
         self._writer.content(self._scanner.flush())
-        self._writer.annotations(self._annotations)
+        if self.memo.context.options.stream_annotations:
+            self._writer.annotations(self._annotations)
         reason = incomplete_reason(kind, response)
         self._end(finish_reason_of(reason, has_calls=self._writer.calls > 0))
 

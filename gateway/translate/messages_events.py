@@ -11,6 +11,9 @@ from gateway.translate.pieces import Pieces
 from gateway.translate.stream import Broken
 from gateway.translate.usage import add
 
+_OBJECTS = ("message", "content_block", "delta")
+"""Members of events that are objects; whatever else a broken server puts there says nothing."""
+
 
 class MessageUsage:
     """The usage of an answer that may have been paused and resumed: every part counts."""
@@ -45,6 +48,9 @@ def read_event(event: bytes, data: bytes) -> tuple[str, dict[str, Any]]:
     kind = event.decode() or str(found.get("type") or "")
     if kind == "error" or (not kind and found.get("error")):
         raise Broken(stream_error(data))
+    for name in _OBJECTS:
+        if not isinstance(found.get(name, {}), dict):
+            found[name] = {}
     return kind, found
 
 
@@ -75,7 +81,8 @@ class BlockCollector:
             case "input_json_delta":
                 self._json.add(str(delta.get("partial_json") or ""))
             case "citations_delta":
-                block["citations"] = [*(block.get("citations") or ()), delta.get("citation")]
+                earlier = block.get("citations")
+                block["citations"] = [*(earlier if isinstance(earlier, list) else ()), delta.get("citation")]
 
     def stop(self) -> dict[str, Any]:
         """The block that is complete now. Arguments that were cut off stay what they were at the start."""

@@ -21,6 +21,7 @@ from gateway.translate.responses_events import (
     ResponseReport,
     Step,
     incomplete_reason,
+    parts_of,
     response_error,
 )
 from gateway.translate.stops import StopScanner
@@ -92,8 +93,7 @@ def search_blocks(item: OutputItem, memo: Memo, response_id: str) -> Blocks:
         return []
     action = item.snapshot.get("action")
     action = action if isinstance(action, dict) else {}
-    sources = action.get("sources")
-    urls = [str(found.get("url") or "") for found in sources or () if isinstance(found, dict)]
+    urls = [str(found.get("url") or "") for found in parts_of(action, "sources")]
     queries = action.get("queries")
     query = action.get("query") or (queries[0] if isinstance(queries, list) and queries else "")
     call_id = f"srvtoolu_gw_{suffix_of(response_id)}_{item.index}"

@@ -5,6 +5,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from gateway.errors import BadRequest, Unsupported
+from gateway.translate.added_tools import ADDED_TOOLS
 from gateway.translate.base import Blocks, Context
 from gateway.translate.ids import ToolNames, call_id_for
 from gateway.translate.openai_pairs import breakpoint_of
@@ -45,8 +46,7 @@ class _Turn(Struct):
 class ItemMessages:
     """Takes input items in order; `finish` gives the Chat messages.
 
-    All of a turn is one assistant message, for Chat wants the results of its calls right behind it. `custom` is how
-    freeform calls go out: as such, or wrapped in functions.
+    All of a turn is one assistant message, for Chat wants the results of its calls right behind it.
     """
 
     def __init__(self, names: "ItemNames", context: Context, warnings: Warnings) -> None:
@@ -65,7 +65,7 @@ class ItemMessages:
 
     def item(self, item: dict[str, Any], path: str) -> None:
         """The next item. Raises BadRequest."""
-        kind = item.get("type") or ("message" if "role" in item else "item_reference")
+        kind = a_text(item.get("type") or ("message" if "role" in item else "item_reference"), f"{path}.type")
         if kind == "message":
             self._message(item, path)
         elif kind == "reasoning":
@@ -76,7 +76,7 @@ class ItemMessages:
             self._output(item, path)
         elif kind in _HOSTED:
             self._warnings.dropped(f"{_dotted(path)}({kind})", field=path)
-        else:
+        elif kind != ADDED_TOOLS:  # those have joined the others
             raise Unsupported(f"{path}: type {kind!r} is not supported by this model", field=f"{path}.type")
 
     def finish(self) -> list[dict[str, Any]]:

@@ -49,12 +49,13 @@ def translate_request(fields: dict[str, msgspec.Raw], context: Context) -> Trans
     if decoded.get("previous_response_id") and not context.history:
         raise Unsupported("previous_response_id: nothing is stored for this model", field="previous_response_id")
     include = _included(decoded)
-    names = ItemNames(wrap=context.flavour != "openai")
+    stream = decoded.get("stream") is True
+    # A Chat stream has no shape for freeform calls, not even OpenAI's own.
+    names = ItemNames(wrap=stream or context.flavour != "openai")
     tools = ResponsesTools(decoded, names, context, warnings)
     choice = tools.choice()
     form, note = _format(decoded, context, warnings)
     effort = _effort(decoded, tools, context, warnings)
-    stream = decoded.get("stream") is True
     optional = {
         "tools": tools.tools or None,
         "tool_choice": choice,

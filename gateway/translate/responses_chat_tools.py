@@ -3,6 +3,7 @@
 from typing import Any
 
 from gateway.errors import BadRequest, Unsupported
+from gateway.translate.added_tools import declared_tools
 from gateway.translate.base import Context
 from gateway.translate.reading import a_flag, a_list, an_object, kind_of, member, optional_text, text_member
 from gateway.translate.responses_chat_items import ItemNames
@@ -26,7 +27,7 @@ class ResponsesTools:
         self._names = names
         self._context = context
         self._warnings = warnings
-        found = a_list(decoded.get("tools", []), "tools")
+        found = declared_tools(decoded, context.history)
         tools = [(an_object(tool, f"tools[{n}]"), f"tools[{n}]") for n, tool in enumerate(found)]
         own = any(tool.get("type") in ("function", "custom", "namespace") for tool, _ in tools)
         for position, (tool, path) in enumerate(tools):

@@ -63,7 +63,7 @@ class OutputItem(Struct, eq=False):
     @property
     def text(self) -> str:
         """Everything the item's parts have said, reasoning with its paragraphs."""
-        return "".join(self.said.values())
+        return "".join(text for _, text in sorted(self.said.items()))
 
 
 class Step(Struct, frozen=True):
@@ -276,7 +276,11 @@ def _more(item: OutputItem, kind: StepKind, source: str, part: int, piece: str) 
             return
         if item.said and (source, part) not in item.said:
             piece = _PARAGRAPH + piece
-    item.said[source, part] = item.said.get((source, part), "") + piece
+    # Taken out of the dictionary a string grows in place; left in it, every piece would copy the whole: 10 us an event
+    # in an answer of 700 kB.
+    whole = item.said.pop((source, part), "")
+    whole += piece
+    item.said[source, part] = whole
     yield Step(kind, item, piece)
 
 

@@ -73,6 +73,17 @@ def annotation_of(citation: dict[str, Any], start: int, end: int) -> dict[str, A
     return None
 
 
+def annotations_of(block: dict[str, Any], start: int, end: int) -> Blocks:
+    """The citations of a text block that have an annotation, over the block's stretch of its part."""
+    citations = block.get("citations")
+    found = [
+        annotation_of(citation, start, end)
+        for citation in (citations if isinstance(citations, list) else ())
+        if isinstance(citation, dict)
+    ]
+    return [annotation for annotation in found if annotation is not None]
+
+
 def call_name(block: dict[str, Any], memo: Memo) -> tuple[str, str, bool]:
     """A call's name as the client declared it, its namespace (empty where it has none), and whether it is freeform."""
     flat = memo.client_name(str(block.get("name")))
@@ -180,10 +191,7 @@ class _Output:
         part = self._parts[-1]
         start = len(part["text"])
         part["text"] += text
-        for citation in block.get("citations") or ():
-            annotation = annotation_of(citation, start, len(part["text"]))
-            if annotation is not None:
-                part["annotations"].append(annotation)
+        part["annotations"] += annotations_of(block, start, len(part["text"]))
 
     def _close_message(self) -> None:
         if self._parts:

@@ -5,6 +5,7 @@ from typing import Any
 from msgspec import Struct
 
 from gateway.errors import BadRequest, Unsupported
+from gateway.translate.added_tools import ADDED_TOOLS
 from gateway.translate.base import Blocks, Context
 from gateway.translate.claude_request import ClaudeTools, cache_marker
 from gateway.translate.claude_turns import ClaudeConversation
@@ -88,7 +89,7 @@ class _Reader:
         elif kind == "image_generation_call":
             self._warnings.dropped(f"{path}({kind})", field=path)
             self._assistant([{"type": "text", "text": IMAGE_MADE}], path)
-        else:
+        elif kind != ADDED_TOOLS:  # those have joined the others
             raise Unsupported(f"{path}: type {kind!r} is not supported by this model", field=f"{path}.type")
 
     def finish(self) -> History:

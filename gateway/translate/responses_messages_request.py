@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from gateway.errors import BadRequest, Unsupported
+from gateway.translate.added_tools import declared_tools
 from gateway.translate.base import Blocks, Context, Memo, Translated
 from gateway.translate.claude_request import (
     auto_cache,
@@ -71,7 +72,7 @@ def _translate(decoded: dict[str, Any], context: Context) -> Translated:
     warnings = Warnings(context.policy)
     _refuse_what_changes_the_answer(decoded, context)
     tools = ResponsesTools(context, warnings)
-    tools.read(decoded.get("tools", []))
+    tools.read(declared_tools(decoded, context.history))
     history = read_input(decoded, tools.claude, context, warnings)
     system, messages = history.conversation.finish()
     output_config = _output_config(decoded, context, warnings, system)

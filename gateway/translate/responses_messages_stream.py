@@ -14,7 +14,7 @@ from gateway.translate.messages_events import BlockCollector, MessageUsage, read
 from gateway.translate.reading import compact
 from gateway.translate.responses_messages_answer import (
     SEARCH_RESULT,
-    annotation_of,
+    annotations_of,
     call_name,
     explanation_of,
     query_of,
@@ -136,12 +136,10 @@ class ResponsesFromMessages(StreamTranslator):
         if self._kind in ("thinking", "redacted_thinking"):
             self._writer.close_reasoning(from_thinking(block, self.memo.context.upstream_model))
         elif self._kind == "text":
-            for citation in block.get("citations") or ():
-                annotation = annotation_of(citation, self._text_start, self._text_end)
-                if annotation is not None:
-                    self._writer.annotation(annotation)
-        elif self._kind == "server_tool_use" and str(block.get("id")) in self._searches:
-            self._searches[str(block["id"])] = (self._searches[str(block["id"])][0], query_of(block))
+            for annotation in annotations_of(block, self._text_start, self._text_end):
+                self._writer.annotation(annotation)
+        elif self._kind == "server_tool_use" and (search := self._searches.get(str(block.get("id")))) is not None:
+            self._searches[str(block.get("id"))] = (search[0], query_of(block))
         self._kind = ""
 
     def _close_call(self) -> None:

@@ -130,7 +130,7 @@ def custom_item(item_id: str, call_id: str, name: str, text: str) -> dict[str, A
 def search_item(item_id: str, query: str, sources: list[str], status: str = "completed") -> dict[str, Any]:
     """A web search that ran at the provider. `sources` are the URLs it found."""
     found = [{"type": "url", "url": url} for url in sources]
-    action = {"type": "search", "query": query, "queries": [query], "sources": found}
+    action = {"type": "search", "query": query, "sources": found}
     return {"id": item_id, "type": "web_search_call", "status": status, "action": action}
 
 
@@ -308,13 +308,19 @@ class ResponsesWriter:
         return self._event(f"response.{status}", response=response)
 
     def failed(self, error: CallError, request_id: str) -> bytes:
-        """`response.failed` with everything that was finished and, as incomplete, what was open."""
+        """`response.failed` with everything that was finished and, as incomplete, what was open.
+
+        What was open is not announced as done: Codex asks again after a failure and would show it twice.
+        """
         if not self.started:
             return failed_stream(error, request_id)
+        pending, number = self._out.take(), self._number
         self._close_all("incomplete")
+        self._out.take()
+        self._number = number
         response = response_object(self._memo, self.response_id, "failed", self.output, None)
         response["error"] = {"code": failed_response_code(error), "message": error.message}
-        return self._out.take() + self._event("response.failed", response=response)
+        return pending + self._event("response.failed", response=response)
 
     def keepalive(self) -> bytes:
         """Any event keeps Codex waiting, a comment does not; but nothing may come before the response was created."""

@@ -79,7 +79,7 @@ def run_load(plan: Plan) -> Result:
 class _Connection:
     """One client connection and the answer it waits for."""
 
-    __slots__ = ("begun_at", "first_at", "left", "parser", "socket", "tail", "waiting")
+    __slots__ = ("begun_at", "first_at", "keep_alive", "left", "parser", "socket", "tail", "waiting")
 
     def __init__(self, port: int) -> None:
         self.socket = socket.socket()
@@ -107,6 +107,8 @@ class _Connection:
 
     def on_message_complete(self) -> None:
         self.waiting = False
+        # llhttp forgets its flags right after this call-back.
+        self.keep_alive = self.parser.should_keep_alive()
 
 
 class _Driver:
@@ -200,7 +202,7 @@ class _Driver:
             self._ttfb_ms.append((connection.first_at - connection.begun_at) * 1000)
         else:
             self._fail(f"status {status}, ending {connection.tail[-200:]!r}")
-        if connection.parser.should_keep_alive():
+        if connection.keep_alive:
             self._idle.append(connection)
         else:
             self._close(connection)

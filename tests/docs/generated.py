@@ -1,7 +1,10 @@
 """The tables of the documentation that follow from the code. `python -m tests.docs.generated` writes them."""
 
+import ast
+import inspect
 from collections.abc import Iterable
-from typing import cast
+from itertools import pairwise
+from typing import cast, get_args
 
 import msgspec
 
@@ -14,6 +17,7 @@ from gateway.errors import CallError, OperatorError
 from gateway.observe.metrics import METRICS
 from gateway.records import DialectName
 from gateway.settings import FIELDS
+from gateway.translate import base as translation
 from gateway.upstream.providers.simulated.wire import Options
 from tests.docs.pages import PAGES, with_tables
 
@@ -27,6 +31,7 @@ def tables() -> dict[str, str]:
         "exit-codes": exit_codes_table(),
         "routes": routes_table(),
         "simulated": simulated_table(),
+        "translation-options": translation_options_table(),
     }
 
 
@@ -98,6 +103,33 @@ def simulated_table() -> str:
     )
 
 
+def translation_options_table() -> str:
+    """The switches of an account, each with the docstring that stands below it in the code."""
+    meanings = docstrings_of(translation.Options)
+    return _table(
+        ("option", "values", "default", "what it does"),
+        (
+            (
+                f"`{each.name}`",
+                _values(each.type),
+                _default(each.default) if each.default != "" else "-",
+                " ".join(meanings[each.name].split()),
+            )
+            for each in msgspec.structs.fields(translation.Options)
+        ),
+    )
+
+
+def docstrings_of(struct: type) -> dict[str, str]:
+    """Field -> the string that follows it in the source. A field without one is missing."""
+    body = cast(ast.ClassDef, ast.parse(inspect.getsource(struct)).body[0]).body
+    return {
+        field.target.id: ast.literal_eval(text.value)
+        for field, text in pairwise(body)
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr)
+    }
+
+
 def error_classes() -> list[type[CallError]]:
     """Every error a caller can get, one per code, in the order of the module."""
     found = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, CallError)]
@@ -115,7 +147,10 @@ def operator_errors() -> list[type[OperatorError]]:
 ERRORS = {
     "invalid_request": "The body or a header is wrong; `details.field` names where, if one member is to blame.",
     "context_length_exceeded": "Prompt and answer do not fit into the model.",
-    "wrong_endpoint": "This key or model is served under another path; the message names it.",
+    "unsupported_value": "The model or the account that is to answer has no equal of this; see "
+    "[translation](translation.md).",
+    "previous_response_not_found": "`previous_response_id` names no response of this customer's.",
+    "wrong_endpoint": "This key's tier is served under other paths; the message names them.",
     "invalid_api_key": "No key, or one that is unknown, expired, disabled or revoked.",
     "insufficient_quota": "The balance or a spend limit does not cover the call; the message says what is left.",
     "permission_denied": "The tier or the key leaves this model out, the customer is disabled, or the address is not "
@@ -165,6 +200,13 @@ def _rendered(dialect: DialectName, error: type[CallError]) -> str:
     code = code_of(dialect, error(""))
     kind = ERROR_TYPES[dialect][error.status]
     return f"{status} `{kind}`" + ("" if code == error.code else f" (`{code}`)")
+
+
+def _values(kind: object) -> str:
+    """What may be given for a member of this type."""
+    if named := get_args(kind):
+        return ", ".join(f"`{value}`" for value in named)
+    return {bool: "true or false", int: "whole number"}.get(cast(type, kind), "text")
 
 
 def _default(value: object) -> str:

@@ -59,11 +59,11 @@ def local_server() -> Iterator[int]:
     server.server_close()
 
 
-def wait_until_known(shell: Shell) -> None:
-    """A running gateway takes up a new key within a quarter of a second; no reader types faster than that."""
+def wait_until_known(shell: Shell, model: str = "claude-sonnet-4-6") -> None:
+    """A running gateway takes up a new key or account within a quarter of a second; no reader types faster."""
     headers = {"x-api-key": shell.output_of("printf %s $GATEWAY_KEY")}
     with httpx.Client(base_url=shell.url, trust_env=False, headers=headers) as client:
-        while client.get("/v1/models").status_code != 200:
+        while client.get(f"/v1/models/{model}").status_code != 200:
             pass
 
 
@@ -87,10 +87,15 @@ def test_the_readme_runs_from_top_to_bottom(tmp_path: Path) -> None:
                 shell.output_of(f"trigate accounts set practice {HURRY}")
             if "keys create" in block.text:
                 wait_until_known(shell)
+            if "--models pretend-8b" in block.text:
+                wait_until_known(shell, model="pretend-8b")
+            if '"model": "pretend-8b"' in block.text:
+                assert "x-gateway-warnings: dropped:top_k" in output
+                assert '"type":"message"' in output
         customer = msgspec.json.decode(shell.output_of("trigate customers show laptop --json"))
         assert 14_000_000 < customer["balance_micro"] < 15_000_000
         calls = msgspec.json.decode(shell.output_of("trigate usage list --json"))
-    assert [call["outcome"] for call in calls] == ["completed"] * 6
+    assert [call["outcome"] for call in calls] == ["completed"] * 9
 
 
 @chosen("sh", "apart")

@@ -10,6 +10,7 @@ from gateway.translate import translator
 from gateway.translate.base import Memo
 from tests.golden.sdk_clients import check_stream
 from tests.golden.stream_rules import check_messages_stream
+from tests.properties.broken import broken
 from tests.unit.translate.kit import Seen, context, cut_into, events_of, named_event, watch
 
 USAGE = {
@@ -222,3 +223,13 @@ def test_the_sdk_accumulates_what_was_meant(answer: Answer):
     final = check_stream("messages", events, {}, "stream", failing=False, upstream=False)
     calls = [(block["id"], block["name"], block["input"]) for block in final["content"] if block["type"] == "tool_use"]
     assert sorted(calls) == sorted(value for kind, value in answer.blocks if kind == "tool_use")
+
+
+@settings(max_examples=200, deadline=None)
+@given(answers(), st.data())
+def test_a_broken_server_is_an_answer_or_an_error(answer: Answer, data: st.DataObject):
+    events = [event["data"] for event in events_of(answer.stream)]
+    place = data.draw(st.integers(0, len(events) - 1))
+    events[place] = data.draw(broken(events[place]))
+    stream = b"".join(b"data: %s\n\n" % msgspec.json.encode(event) for event in events)
+    watch(translator("messages", "responses").reader(Memo(context(), stream=True)), [stream])

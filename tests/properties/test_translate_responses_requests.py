@@ -1,14 +1,17 @@
 """Conversations keep what was said, and become requests the other vendor takes: Messages to Responses and back."""
 
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.errors import BadRequest
 from gateway.translate import translator
 from tests.golden.request_rules import check_messages_request, check_responses_request
 from tests.golden.sdk_types import check_request
+from tests.properties.broken import broken
 from tests.unit.translate.kit import context, fields
 
 words = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8).filter(str.strip)
@@ -136,6 +139,15 @@ def test_a_longer_conversation_begins_as_the_shorter_did(body: dict[str, Any], d
     shorter = as_messages(body)["messages"]
     longer = as_messages({**body, "input": [*body["input"], *more]})["messages"]
     assert longer[: len(shorter)] == shorter
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.one_of(claude_conversations(), responses_conversations()), st.data())
+def test_a_careless_client_is_served_or_refused(body: dict[str, Any], data: st.DataObject):
+    translate = as_responses if "messages" in body else as_messages
+    name = "messages" if "messages" in body else "input"
+    with suppress(BadRequest):
+        translate({**body, name: data.draw(broken(body[name]))})
 
 
 def _blocks(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -15,7 +15,9 @@ from gateway.errors import CallError
 MEANINGS: dict[type[CallError], str] = {
     errors.BadRequest: "The body or a header is wrong; error.details.field names the place.",
     errors.ContextTooLong: "Prompt and answer do not fit the model's context.",
-    errors.WrongEndpoint: "This key or this model is served under another path; the message names it.",
+    errors.Unsupported: "The model that is to answer has no equal of this; error.param names it.",
+    errors.NoSuchPrevious: "previous_response_id names no response of yours.",
+    errors.WrongEndpoint: "This key is served under other paths; the message names them.",
     errors.Unauthenticated: "The key is missing, unknown, expired, disabled or revoked.",
     errors.OutOfCredit: "The balance or a spend limit does not cover the call. 429 on /v1/responses.",
     errors.Forbidden: "The key may not do this; the message says what it may.",

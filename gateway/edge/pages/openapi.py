@@ -1,6 +1,7 @@
 """GET /openapi.json: the routes in OpenAPI 3.1.
 
-Request bodies are the vendors' own and pass through, so only what the gateway itself reads of them is described.
+Request bodies are the vendors' own and pass through or are translated whole, so only what the gateway itself reads of
+them is described.
 """
 
 from typing import Any

@@ -178,7 +178,7 @@ def test_citations_are_counted_from_the_beginning_of_the_content() -> None:
     output = [message("One.", id="msg_1"), message("", id="msg_2", content=[part])]
     expected = {"start_index": 6, "end_index": 9, "url": "https://a", "title": "A"}
     assert whole(output)["message"]["annotations"] == [{"type": "url_citation", "url_citation": expected}]
-    streamed = play(created(), completed(output)).events
+    streamed = play(created(), completed(output), given=context(options={"stream_annotations": True})).events
     assert streamed[-4]["data"]["choices"][0]["delta"]["annotations"][0]["url_citation"] == expected
 
 

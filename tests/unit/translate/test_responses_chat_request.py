@@ -215,6 +215,12 @@ def test_freeform_tools_stay_what_they_are_at_openai() -> None:
     }
 
 
+def test_freeform_tools_are_functions_in_a_stream_which_has_no_shape_for_them() -> None:
+    request, translated = ask(tools=[{"type": "custom", "name": "patch"}], stream=True)
+    assert request["tools"][0]["type"] == "function"
+    assert translated.memo.custom_tools == {"patch"}
+
+
 def test_allowed_tools_are_the_only_ones_on_compatible_servers() -> None:
     choice = {"type": "allowed_tools", "mode": "required", "tools": [{"type": "function", "name": "get_weather"}]}
     request, translated = ask(

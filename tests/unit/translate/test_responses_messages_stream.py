@@ -147,6 +147,17 @@ class TestItems:
             assert action["query"] == "rome"
             assert action["sources"] == [{"type": "url", "url": "https://a.example"}]
 
+    def test_a_search_is_told_while_it_runs(self):
+        search = block(0, "server_tool_use", id="srvtoolu_1", name="web_search", input={"query": "rome"})
+        found = block(1, "web_search_tool_result", tool_use_id="srvtoolu_1", content=[])
+        assert [event["event"] for event in play(start(), search, found, stop()).events[2:-1]] == [
+            "response.output_item.added",
+            "response.web_search_call.in_progress",
+            "response.web_search_call.searching",
+            "response.web_search_call.completed",
+            "response.output_item.done",
+        ]
+
 
 class TestEndings:
     def test_the_item_the_answer_was_cut_in_is_incomplete(self):
@@ -198,6 +209,7 @@ class TestEndings:
         assert response["status"] == "incomplete"
 
     def test_an_error_event_fails_the_response_with_what_there_was(self):
+        """What was open is not announced as done: Codex asks again, and would show it twice."""
         error = {"type": "overloaded_error", "message": "Overloaded"}
         played = play(start(), text(0, "So"), named_event("error", error=error))
         assert played.error is not None
@@ -208,6 +220,9 @@ class TestEndings:
         assert events[-1]["response"]["id"] == "resp_1"
         assert events[-1]["response"]["error"] == {"code": "server_is_overloaded", "message": "Busy."}
         assert events[-1]["response"]["output"][0]["content"][0]["text"] == "So"
+        assert events[-1]["response"]["output"][0]["status"] == "incomplete"
+        assert [event["sequence_number"] for event in events] == list(range(len(events)))
+        assert "response.output_item.done" not in [event["type"] for event in events]
 
     @pytest.mark.parametrize("end", [b"", named_event("message_delta", delta={"stop_reason": "end_turn"}, usage={})])
     def test_a_stream_without_its_end_is_an_error(self, end: bytes):

@@ -12,7 +12,7 @@ from gateway.billing.prices import variant_names
 from gateway.catalog import Model, Price
 from gateway.clock import now_ms
 from gateway.dialects.base import ObjectReference, Peek
-from gateway.errors import BadRequest, OutOfCredit, RateLimited, Unavailable, WrongEndpoint
+from gateway.errors import BadRequest, OutOfCredit, RateLimited, Unavailable, Unsupported, WrongEndpoint
 from gateway.kept_responses import kept_history
 from gateway.limits.headers import Headers, anthropic_headers, openai_headers
 from gateway.open_calls import OpenCall, StreamClient
@@ -29,6 +29,7 @@ ENDPOINTS: dict[DialectName, str] = {
 }
 NOT_SERVED_RETRY_S = 30.0
 PREVIOUS = "previous_response_id"
+COMPACT = "/responses/compact"
 RESPONSES_LEAST_TOKENS = 16
 
 
@@ -43,7 +44,8 @@ async def admit(inbound: Inbound, services: Services) -> Terms:
     history: tuple[dict[str, Any], ...] = ()
     if peek.references:
         seats, history = await pinned(peek.references, seats, caller, services)
-    estimate = min(peek.input_estimate, model.context_tokens) if model.context_tokens else peek.input_estimate
+    estimate = peek.input_estimate + len(msgspec.json.encode(history)) // 3 if history else peek.input_estimate
+    estimate = min(estimate, model.context_tokens) if model.context_tokens else estimate
     input_tokens = services.corrections.corrected(model.id, estimate)
     limit_headers = check_rate(inbound, input_tokens, services)
     price = services.configuration.price(model, at)
@@ -137,6 +139,10 @@ def who_serves(inbound: Inbound, peek: Peek, services: Services) -> tuple[Model,
     seats = served.seats.get(inbound.dialect.name)
     if served.around_chat and inbound.dialect.name == "chat" and reasons_with_tools(peek):
         seats = served.around_chat
+    if seats and inbound.path == COMPACT:
+        seats = tuple(seat for seat in seats if seat.dialect == "responses")
+        if not seats:
+            raise Unsupported(f"No account that serves {model.id} can compact a conversation.", field="model")
     if not seats:
         others = [ENDPOINTS[name] for name in served.seats if name in inbound.caller.tier.dialects]
         use = f"Use {' or '.join(others)} for it." if others else "GET /v1/models lists what this key can call."

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import msgspec
+import structlog
+
 from gateway.catalog import Model
 from gateway.clock import now_ms
 from gateway.dialects import dialect_named
@@ -11,9 +14,13 @@ from gateway.services import Services
 from gateway.terms import Inbound, Terms
 from gateway.translate import translator
 from gateway.translate.base import Context, Flavour, options_from
-from gateway.upstream.attempt import Passage
+from gateway.upstream.attempt import AttemptFailed, Passage
+from gateway.upstream.cooldown import Cause, Failure
 from gateway.upstream.serving import Seat, is_vendor
 
+logger = structlog.get_logger(__name__)
+
+WRONG_OPTIONS = Failure(Cause.CREDENTIALS, "account", status=503)
 PATHS: dict[DialectName, str] = {"messages": "/messages", "chat": "/chat/completions", "responses": "/responses"}
 
 
@@ -124,4 +131,8 @@ def passage(terms: Terms, seat: Seat, services: Services) -> Passage:
     """The way of this call to this account."""
     if seat.dialect == terms.dialect_name:
         return Native(terms, seat)
-    return Translation(terms, seat, services)
+    try:
+        return Translation(terms, seat, services)
+    except msgspec.ValidationError as error:
+        logger.error("account_options_wrong", account=seat.account.name, error=str(error))
+        raise AttemptFailed(WRONG_OPTIONS) from error

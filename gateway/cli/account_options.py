@@ -78,8 +78,21 @@ def changes_from(
         proxy=_proxy(proxy, proxy_env),
         extra_headers=merged(before.extra_headers if before else {}, headers) if headers else UNSET,
         on_cancel=given(on_cancel),
-        options=merged(before.options if before else {}, scalars) if scalars else UNSET,
+        options=_checked(merged(before.options if before else {}, scalars)) if scalars else UNSET,
     )
+
+
+def _checked(options: dict[str, Any]) -> dict[str, Any]:
+    """Options whose values the translation of calls understands. Raises UsageError."""
+    import msgspec
+
+    from gateway.translate.base import options_from
+
+    try:
+        options_from(options)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"--option: {error}. docs/translation.md lists the options and their values.") from None
+    return options
 
 
 def _proxy(url: str | None, variable: str | None) -> str | UnsetType | None:

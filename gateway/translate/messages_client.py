@@ -76,7 +76,9 @@ def refuse_what_stays(fields: dict[str, Any], warnings: Warnings) -> None:
         kinds = [edit.get("type") for edit in edits if isinstance(edit, dict)] if isinstance(edits, list) else []
         if any(isinstance(kind, str) and kind.startswith("compact") for kind in kinds):
             raise Unsupported("context_management.edits: compaction is not supported", field="context_management.edits")
-        warnings.dropped("context_management")
+        if not all(isinstance(kind, str) and kind.startswith("clear_thinking") for kind in kinds):
+            # Which thinking stays in the prompt is the upstream's business anyway, so clearing it loses nothing.
+            warnings.dropped("context_management")
 
 
 def system_blocks(system: Any, path: str = "system") -> list[tuple[dict[str, Any], str]]:

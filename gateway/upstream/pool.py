@@ -194,9 +194,12 @@ class Pool:
         return account.max_concurrency is None or self._in_flight.get(account.id, 0) < account.max_concurrency
 
     def _best(self, seats: list[Seat]) -> Seat:
-        """Seats come in order of priority; among equals the one with the most room for its weight."""
-        first = seats[0].account.priority
-        equals = [seat for seat in seats if seat.account.priority == first]
+        """Seats come in order of priority, within it without translation first; among equals the one with the most
+        room for its weight."""
+        first = seats[0]
+        equals = [
+            seat for seat in seats if (seat.account.priority, seat.dialect) == (first.account.priority, first.dialect)
+        ]
         return equals[0] if len(equals) == 1 else min(equals, key=self._load)
 
     def _load(self, seat: Seat) -> float:

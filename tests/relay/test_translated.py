@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from gateway.errors import NoSuchPrevious
+from gateway.errors import NoSuchPrevious, Unsupported
+from gateway.relay import relay
 from tests.fakes.content import Tokens, ToolCall
 from tests.fakes.upstream import FakeUpstream
 from tests.fakes.verbs import cut_after, reply, status, stream
@@ -176,3 +177,34 @@ async def test_a_kept_response_is_unknown_to_others(autojump_clock):
                 model="claude-sonnet-4-6",
                 previous_response_id=msgspec.json.decode(first.body)["id"],
             )
+
+
+async def test_what_one_account_cannot_be_asked_goes_to_one_that_needs_no_translation(autojump_clock):
+    first, second = FakeUpstream(), FakeUpstream(reply("hi"))
+    async with open_world(first, second, dialects={"one": ("messages",)}) as world:
+        got = await world.call("chat", stream=False, model="claude-sonnet-4-6", logprobs=True)
+        assert got.status == 200
+        assert (len(first.requests), len(second.requests)) == (0, 1)
+
+
+async def test_a_conversation_is_compacted_by_accounts_that_can(autojump_clock):
+    async with open_world(FakeUpstream(), account={"dialects": ("messages",)}) as world:
+        inbound = world.inbound("responses", stream=None)
+        inbound.path = "/responses/compact"
+        client = FakeClient()
+        with pytest.raises(Unsupported):
+            await relay(inbound, client, world.services, client.watch)
+
+
+async def test_a_kept_conversation_counts_towards_the_hold(autojump_clock):
+    fake = FakeUpstream(reply("blue " * 2000), reply("ok"))
+    async with open_world(fake, account={"dialects": ("messages",)}) as world:
+        first = await world.call("responses", stream=False, model="claude-sonnet-4-6")
+        await world.call(
+            "responses",
+            stream=False,
+            model="claude-sonnet-4-6",
+            previous_response_id=msgspec.json.decode(first.body)["id"],
+            max_output_tokens=16,
+        )
+        assert world.books.last.call.held_micro > 2000 * 3

@@ -238,10 +238,12 @@ async def open_world(
     *fakes: FakeUpstream,
     balance_micro: int = 10 * DOLLAR,
     account: dict[str, Any] | None = None,
+    dialects: dict[str, tuple[DialectName, ...]] | None = None,
     books: Books | None = None,
     **settings: Any,
 ) -> AsyncIterator[World]:
-    """A world whose accounts are called `one`, `two`, … in order of priority. Every fake speaks all dialects."""
+    """A world whose accounts are called `one`, `two`, … in order of priority. Every fake speaks all dialects, unless
+    `dialects` says otherwise of its account."""
     names = ("one", "two", "three", "four")
     by_name = dict(zip(names, fakes, strict=False))
     accounts = tuple(
@@ -251,7 +253,7 @@ async def open_world(
             kind="simulated",
             base_url="",
             priority=10 - number,
-            **(account or {}),
+            **({"dialects": (dialects or {}).get(name, ())} | (account or {})),
         )
         for number, name in enumerate(by_name, start=1)
     )

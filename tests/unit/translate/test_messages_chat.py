@@ -84,7 +84,8 @@ def test_what_would_be_read_as_something_else_is_refused(members: dict[str, Any]
     [
         ({"inference_geo": "us"}, ("dropped:inference_geo",)),
         ({"speed": "fast"}, ("dropped:speed",)),
-        ({"context_management": {"edits": [{"type": "clear_thinking_20251015"}]}}, ("dropped:context_management",)),
+        ({"context_management": {"edits": [{"type": "clear_thinking_20251015"}]}}, ()),
+        ({"context_management": {"edits": [{"type": "clear_tool_uses_20250919"}]}}, ("dropped:context_management",)),
         (
             {"tools": [{"name": "f", "input_schema": {"type": "object"}, "defer_loading": True}]},
             ("dropped:tools.0.defer_loading",),

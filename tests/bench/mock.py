@@ -51,8 +51,26 @@ def chat_request(directive: str, *, secret: str, stream: bool, content: object =
             "messages": [{"role": "user", "content": content}],
         }
     )
+    return _post("/v1/chat/completions", body, secret)
+
+
+def messages_request(directive: str, *, secret: str, stream: bool) -> bytes:
+    """One POST of /v1/messages for the same model, whose account speaks Chat. Translation makes `user` of `user_id`."""
+    body = msgspec.json.encode(
+        {
+            "model": MODEL,
+            "metadata": {"user_id": f"fake:{directive}"},
+            "max_tokens": 2048,
+            "stream": stream,
+            "messages": [{"role": "user", "content": "Hi"}],
+        }
+    )
+    return _post("/v1/messages", body, secret)
+
+
+def _post(path: str, body: bytes, secret: str) -> bytes:
     head = (
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
+        f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
         f"authorization: Bearer {secret}\r\naccept: */*\r\nuser-agent: bench\r\ncontent-length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body

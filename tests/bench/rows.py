@@ -14,10 +14,11 @@ from tests.bench.driver import Load, Plan, Result, run_load
 from tests.bench.figures import DIRECT, GATEWAY, Figure
 from tests.bench.gateway import Gateway
 from tests.bench.measure import cpu_s, quantile, rss_kib
-from tests.bench.mock import Mock, chat_request
+from tests.bench.mock import Mock, chat_request, messages_request
 from tests.bench.peers import Nginx
 
 DONE = b"[DONE]"
+MESSAGE_STOP = b'{"type":"message_stop"}'
 NGINX = "nginx"
 
 
@@ -94,6 +95,30 @@ def burst_stream(bench: Bench) -> list[Figure]:
     figure = Figure("SSE event, same dialect, burst, CPU", "us", must=4, aim=2)
     _per_event(bench, figure, "stream events=1000", 1000, bench.sizes.burst_streams, 8)
     return [figure]
+
+
+def translated(bench: Bench) -> list[Figure]:
+    """A Messages client on a Chat account: a call that is not streamed, and events 10 ms apart and without gaps."""
+    whole = Figure("JSON request, translated, CPU", "us")
+    paced = Figure("SSE event, translated, paced 10 ms, CPU", "us", must=90, aim=60)
+    burst = Figure("SSE event, translated, burst, CPU", "us")
+    secret, sizes = bench.gateway.secret, bench.sizes
+    plans = (
+        (whole, Plan(0, messages_request("reply size=200", secret=secret, stream=False), sizes.json_calls, 32), 1),
+        (paced, _translated_stream(secret, "stream events=200 gap=0.01 first=0", sizes.paced_streams, 50), 200),
+        (burst, _translated_stream(secret, "stream events=1000", sizes.burst_streams, 8), 1000),
+    )
+    for figure, plan, events in plans:
+        _load(_few(plan, 100), bench.gateway.port)
+        for _ in range(sizes.rounds):
+            spent, result = _measured(bench.gateway.pid, plan, bench.gateway.port)
+            figure.add(GATEWAY, spent / (result.completed * events) * 1e6)
+    return [whole, paced, burst]
+
+
+def _translated_stream(secret: str, directive: str, streams: int, at_once: int) -> Plan:
+    request = messages_request(directive, secret=secret, stream=True)
+    return Plan(0, request, streams, connections=at_once, terminal=MESSAGE_STOP)
 
 
 def first_byte(bench: Bench) -> list[Figure]:
@@ -198,6 +223,7 @@ ROWS = {
     "json": Row(json_call, shares_server=True),
     "paced": Row(paced_stream, shares_server=True),
     "burst": Row(burst_stream, shares_server=True),
+    "translated": Row(translated, shares_server=True),
     "ttfb": Row(first_byte, shares_server=True),
     "large": Row(large_bodies, shares_server=True),
     "slow": Row(slow_streams, shares_server=False),

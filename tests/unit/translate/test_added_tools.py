@@ -1,7 +1,6 @@
 """Tools that come in the input join those of the request, for dialects that have one place for them."""
 
 import msgspec
-import msgspec
 import pytest
 
 from gateway.errors import BadRequest

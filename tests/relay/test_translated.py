@@ -208,3 +208,12 @@ async def test_a_kept_conversation_counts_towards_the_hold(autojump_clock):
             max_output_tokens=16,
         )
         assert world.books.last.call.held_micro > 2000 * 3
+
+
+async def test_the_claude_tier_chats_with_claude(autojump_clock):
+    fake = FakeUpstream(reply("hi"))
+    async with open_world(fake, account={"dialects": ("messages",)}) as world:
+        world.change_tier(dialects=("messages", "chat"), models=("claude-*",), spelling="dot")
+        got = await world.call("chat", stream=False, model="claude-sonnet-4.6")
+        assert msgspec.json.decode(got.body)["choices"][0]["message"]["content"] == "hi"
+        assert msgspec.json.decode(fake.requests[0].body)["model"] == "claude-sonnet-4-6"

@@ -46,7 +46,7 @@ async def keep_answer(call: OpenCall, services: Services, answer: bytes) -> None
     if response is None:
         return
     asked = msgspec.json.decode(terms.peek.fields.get("input", b"[]"))
-    items = resolved_items(asked, terms.history, response["id"])
+    items = resolved_items(asked, terms.history)
     await services.ledger.keep_response(
         call.row.customer_id,
         response["id"],

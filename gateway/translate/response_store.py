@@ -12,7 +12,6 @@ import msgspec
 
 from gateway.dialects.peek import DECODE_ERRORS
 from gateway.errors import BadRequest, NoSuchPrevious, UnknownObject
-from gateway.translate.ids import suffix_of
 
 DEFAULT_PAGE = 20
 LARGEST_PAGE = 100
@@ -36,15 +35,16 @@ def is_wanted(fields: Mapping[str, msgspec.Raw]) -> bool:
     return bytes(fields.get("store", b"true")) != b"false"
 
 
-def resolved_items(asked: Any, history: Sequence[dict[str, Any]], response_id: str) -> list[dict[str, Any]]:
+def resolved_items(asked: Any, history: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The items a response was made of: the history, then the decoded `input`, each with an id.
 
-    Ids that the client gave stay. What it wrote in short (a string, a message without parts) is written out.
+    Ids that the client gave stay; those made here count along the conversation. What it wrote in short (a string, a
+    message without parts) is written out.
     """
     items = [{"role": "user", "content": asked}] if isinstance(asked, str) else asked
     found = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
     first = len(history) + 1
-    return [*history, *[_with_id(item, response_id, first + number) for number, item in enumerate(found)]]
+    return [*history, *[_with_id(item, first + number) for number, item in enumerate(found)]]
 
 
 def history_of(items: Sequence[dict[str, Any]], response: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
@@ -119,11 +119,11 @@ def previous_not_found(response_id: str) -> NoSuchPrevious:
     return NoSuchPrevious(f"Previous response with id '{response_id}' not found.", field="previous_response_id")
 
 
-def _with_id(item: dict[str, Any], response_id: str, number: int) -> dict[str, Any]:
+def _with_id(item: dict[str, Any], number: int) -> dict[str, Any]:
     kind = item.get("type") or "message"
     given = item.get("id")
     own = given if isinstance(given, str) and given else None
-    made = f"{_PREFIXES.get(str(kind), 'item_')}{suffix_of(response_id)}_in_{number}"
+    made = f"{_PREFIXES.get(str(kind), 'item_')}in_{number}"
     kept = {"id": own or made, "type": kind, **{name: value for name, value in item.items() if name != "id"}}
     if kind in _FINISHED:
         kept.setdefault("status", "completed")

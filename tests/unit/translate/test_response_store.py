@@ -13,7 +13,7 @@ from gateway.translate import responses_chat
 from tests.unit.translate.kit import context, fields
 
 HI = {
-    "id": "msg_1_in_1",
+    "id": "msg_in_1",
     "type": "message",
     "role": "user",
     "status": "completed",
@@ -26,19 +26,17 @@ def items(count: int) -> list[dict[str, Any]]:
 
 
 def test_every_item_has_an_id_and_is_written_out() -> None:
-    assert store.resolved_items("Hi", (), "resp_1") == [HI]
-    assert store.resolved_items([{"role": "user", "content": "Hi"}], (), "resp_1") == [HI]
+    assert store.resolved_items("Hi", ()) == [HI]
+    assert store.resolved_items([{"role": "user", "content": "Hi"}], ()) == [HI]
 
 
 def test_an_id_of_the_clients_own_stays() -> None:
-    assert (
-        store.resolved_items([{"id": "msg_own", "role": "user", "content": "Hi"}], (), "resp_1")[0]["id"] == "msg_own"
-    )
+    assert store.resolved_items([{"id": "msg_own", "role": "user", "content": "Hi"}], ())[0]["id"] == "msg_own"
 
 
 def test_ids_of_new_items_are_unlike_those_of_the_history() -> None:
-    first = store.resolved_items("Hi", (), "resp_1")
-    second = store.resolved_items("And?", first, "resp_2")
+    first = store.resolved_items("Hi", ())
+    second = store.resolved_items("And?", first)
     assert len({item["id"] for item in second}) == 2
 
 
@@ -75,7 +73,7 @@ def test_a_page_is_what_the_sdk_takes_for_one() -> None:
         {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
         {"type": "function_call_output", "call_id": "c", "output": "x"},
     ]
-    page = store.input_page(store.resolved_items(asked, (), "resp_1"), {})
+    page = store.input_page(store.resolved_items(asked, ()), {})
     parsed = TypeAdapter(ResponseItemList).validate_python(page, strict=False)
     assert [item.type for item in parsed.data] == [
         "function_call_output", "function_call", "message", "message",
@@ -95,7 +93,7 @@ def test_the_next_request_goes_on_from_input_and_output() -> None:
         "role": "assistant",
         "content": [{"type": "output_text", "text": "Ho."}],
     }
-    history = store.history_of(store.resolved_items("Hi", (), "resp_1"), {"output": [output]})
+    history = store.history_of(store.resolved_items("Hi", ()), {"output": [output]})
     asked = fields(model="m", input="And?", previous_response_id="resp_1")
     request = msgspec.json.decode(responses_chat.translate_request(asked, context(history=history)).body)
     assert [message["role"] for message in request["messages"]] == ["user", "assistant", "user"]

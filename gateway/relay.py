@@ -117,8 +117,8 @@ async def _stream(call: OpenCall, services: Services) -> None:
             terminal = await _read_on(call, won)
             gone = True
         usage, basis = measured(reader.usage(), reader.delivered_tokens(), call.terms.input_tokens, complete=True)
-        won.settle(usage, basis)
         await keep_answer(call, services, terminal)
+        won.settle(usage, basis)
         _complete(call, services, usage, basis, reader.object_ids, gone=gone)
     finally:
         await won.aclose()

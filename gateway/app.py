@@ -46,7 +46,7 @@ from gateway.observe.metrics import Metrics
 from gateway.open_calls import OpenCalls
 from gateway.reads import StoreReads
 from gateway.services import Condition, Services
-from gateway.settings import Settings
+from gateway.settings import DATABASE, Settings
 from gateway.store.database import open_database
 from gateway.store.lock import GatewayLock
 from gateway.store.migrate import migrate
@@ -59,7 +59,6 @@ from gateway.upstream.pool import Pool
 from gateway.upstream.upstreams import Upstreams
 from gateway.vault import load_vault
 
-DATABASE = "gateway.db"
 GATEWAY_ID = "gateway"
 LAME_DUCK_S = 0.25
 LAST_WORDS_S = 5.0
@@ -209,7 +208,7 @@ def server_settings(settings: Settings) -> ServerSettings:
         binds=settings.bind,
         tls_cert=settings.tls_cert,
         tls_key=settings.tls_key,
-        unix_mode=int(settings.socket_mode, 8),
+        unix_mode=settings.socket_permissions,
         max_header_bytes=settings.max_header_bytes,
         header_timeout_s=settings.header_timeout_s,
         body_timeout_s=settings.body_timeout_s,

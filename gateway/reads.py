@@ -14,13 +14,12 @@ import trio
 
 from gateway.clock import now_ms
 from gateway.errors import StoreUnavailable, Unavailable
-from gateway.records import LedgerEntry, UpstreamObject
+from gateway.records import UpstreamObject
 from gateway.store.database import Database, Readers
 from gateway.store.queries.calls import Story, find_call
 from gateway.store.queries.lookups import find_object
 from gateway.store.queries.usage import UsageSum, summarize
 from gateway.store.responses import find_response
-from gateway.store.wallet_reads import ledger_since
 
 READERS = 4
 READ_DEADLINE_S = 5.0
@@ -77,10 +76,6 @@ class StoreReads:
         at = now_ms()
         kept = await self._read(lambda database: find_response(database, customer_id, response_id, now_at=at))
         return None if kept is None else (kept.response, kept.items)
-
-    async def ledger_since(self, ledger_id: int) -> list[LedgerEntry]:
-        """Entries after `ledger_id`, oldest first."""
-        return await self._read(lambda database: ledger_since(database, ledger_id))
 
     def remember(self, objects: Iterable[UpstreamObject]) -> None:
         """Know ids of calls just settled before the database can be asked for them. The least used go first."""

@@ -18,9 +18,10 @@ from msgspec import Meta, Struct
 
 from gateway.errors import ConfigurationError, NotPermitted
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
 PREFIX = "TRIGATE_"
+DATABASE = "gateway.db"
+"""The database's name in the data folder."""
+
 RESERVED_ENVIRONMENT = frozenset({"TRIGATE_DATA_DIR", "TRIGATE_CONFIG", "TRIGATE_MASTER_KEY"})
 """Environment names that are no settings: where to look, and the vault's key."""
 
@@ -96,11 +97,6 @@ class Settings(Struct, frozen=True, kw_only=True):
     log_format: Annotated[
         Literal["auto", "console", "json"], Meta(description="auto: console on a terminal, otherwise json")
     ] = "auto"
-
-    @property
-    def trusted_networks(self) -> tuple[Network, ...]:
-        """`trusted_proxies`, parsed."""
-        return tuple(ipaddress.ip_network(text, strict=False) for text in self.trusted_proxies if text != "unix")
 
     @property
     def socket_permissions(self) -> int:

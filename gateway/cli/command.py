@@ -14,8 +14,6 @@ from gateway.errors import StoreUnavailable
 if TYPE_CHECKING:
     from gateway.store.database import Database
 
-DATABASE = "gateway.db"
-
 
 class Session:
     """What the common options say: where the data lives, and whether to answer in JSON."""
@@ -42,6 +40,8 @@ class Session:
 
     @property
     def database_path(self) -> Path:
+        from gateway.settings import DATABASE
+
         return self.data_dir / DATABASE
 
     @property

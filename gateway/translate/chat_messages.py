@@ -2,8 +2,9 @@
 
 from gateway.records import DialectName
 from gateway.translate.base import Memo
-from gateway.translate.chat_messages_answer import ChatFromMessages, resume, translate_answer
+from gateway.translate.chat_messages_answer import ChatFromMessages, translate_answer
 from gateway.translate.chat_messages_request import count_body, translate_request
+from gateway.translate.claude_answer import resume
 
 __all__ = ["client", "count_body", "reader", "resume", "translate_answer", "translate_request", "upstream"]
 

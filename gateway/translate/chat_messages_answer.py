@@ -11,7 +11,7 @@ from gateway.errors import CallError
 from gateway.records import Usage
 from gateway.translate.base import Blocks, Memo
 from gateway.translate.chat_out import ChatWriter, completion_body, custom_call, function_call
-from gateway.translate.claude_answer import decode_message, resume_request, strip_fence, truncated
+from gateway.translate.claude_answer import decode_message, resume_request, strip_fence, truncated, with_paused
 from gateway.translate.ids import answer_id
 from gateway.translate.messages_events import BlockCollector, MessageUsage, read_event
 from gateway.translate.reading import compact
@@ -31,28 +31,17 @@ def finish_reason(stop_reason: object, *, called: bool) -> str:
     return "tool_calls" if called else "stop"
 
 
-def resume(body: bytes, memo: Memo) -> bytes | None:
-    """The request that lets a paused answer go on, or None."""
-    message = decode_message(body)
-    return None if message is None else resume_request(memo, message)
-
-
 def translate_answer(body: bytes, memo: Memo) -> Answer:
     """A whole message as a completion, joined to the parts that paused before it."""
     last = decode_message(body)
     if last is None:
         return Answer(body=body, usage=None, error=wrong_answer(body, "The upstream's answer is not a message."))
-    parts = [*memo.legs, last]
-    report = MessageUsage()
-    for part in parts:
-        report.read(part.get("usage"))
-        report.next_part()
+    parts, usage = with_paused(last, memo)
     blocks: Blocks = [block for part in parts for block in part["content"]]
     remember_reasoning(blocks, memo)
     message = _message(blocks, memo)
     if last.get("stop_reason") == "refusal" and (explanation := _explanation(last)):
         message["refusal"] = explanation
-    usage = report.usage
     upstream_id = str(parts[0].get("id") or "")
     completion = completion_body(
         memo,

@@ -5,7 +5,9 @@ from typing import Any
 import msgspec
 
 from gateway.dialects.peek import DECODE_ERRORS
+from gateway.records import Usage
 from gateway.translate.base import Memo
+from gateway.translate.messages_events import MessageUsage
 
 PAUSED = "pause_turn"
 TRUNCATED = ("max_tokens", "model_context_window_exceeded")
@@ -34,6 +36,22 @@ def resume_request(memo: Memo, message: dict[str, Any]) -> bytes | None:
     content = [block for leg in memo.legs for block in leg["content"]]
     request = {**memo.request, "messages": [*memo.request["messages"], {"role": "assistant", "content": content}]}
     return msgspec.json.encode(request)
+
+
+def resume(body: bytes, memo: Memo) -> bytes | None:
+    """The request that lets a paused answer go on, or None."""
+    message = decode_message(body)
+    return None if message is None else resume_request(memo, message)
+
+
+def with_paused(last: dict[str, Any], memo: Memo) -> tuple[list[dict[str, Any]], Usage | None]:
+    """Every part of an answer, those that paused first, and the usage of all of them together."""
+    parts = [*memo.legs, last]
+    report = MessageUsage()
+    for part in parts:
+        report.read(part.get("usage"))
+        report.next_part()
+    return parts, report.usage
 
 
 def truncated(stop_reason: object) -> bool:

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from typing import Any
 
 from gateway.records import DialectName
 
@@ -54,8 +53,3 @@ class ToolNames:
         new = f"{_NOT_IN_NAMES.sub('_', name)[:57]}_{digest}"
         self.restored[new] = name
         return new
-
-
-def names_in_blocks(blocks: list[Any]) -> list[str]:
-    """Names of the tools that Messages blocks call."""
-    return [block["name"] for block in blocks if isinstance(block, dict) and block.get("type") == "tool_use"]

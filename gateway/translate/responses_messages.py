@@ -2,7 +2,8 @@
 
 from gateway.records import DialectName
 from gateway.translate.base import Memo
-from gateway.translate.responses_messages_answer import resume, translate_answer
+from gateway.translate.claude_answer import resume
+from gateway.translate.responses_messages_answer import translate_answer
 from gateway.translate.responses_messages_request import count_body, translate_request
 from gateway.translate.responses_messages_stream import ResponsesFromMessages
 

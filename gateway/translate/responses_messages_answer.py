@@ -8,10 +8,9 @@ from gateway.dialects.base import Answer
 from gateway.dialects.envelope import wrong_answer
 from gateway.records import Usage
 from gateway.translate.base import Blocks, Memo
-from gateway.translate.claude_answer import decode_message, resume_request, strip_fence, truncated
+from gateway.translate.claude_answer import decode_message, strip_fence, truncated, with_paused
 from gateway.translate.envelope import from_thinking
 from gateway.translate.ids import answer_id
-from gateway.translate.messages_events import MessageUsage
 from gateway.translate.reading import compact
 from gateway.translate.responses_out import (
     call_item,
@@ -105,23 +104,12 @@ def sources_of(result: dict[str, Any]) -> list[str]:
     return [page["url"] for page in found if isinstance(page, dict) and isinstance(page.get("url"), str)]
 
 
-def resume(body: bytes, memo: Memo) -> bytes | None:
-    """The request that lets a paused answer go on, or None."""
-    message = decode_message(body)
-    return None if message is None else resume_request(memo, message)
-
-
 def translate_answer(body: bytes, memo: Memo) -> Answer:
     """A whole message as a response, joined to the parts that paused before it."""
     last = decode_message(body)
     if last is None:
         return Answer(body=body, usage=None, error=wrong_answer(body, "The upstream's answer is not a message."))
-    parts = [*memo.legs, last]
-    report = MessageUsage()
-    for part in parts:
-        report.read(part.get("usage"))
-        report.next_part()
-    usage = report.usage
+    parts, usage = with_paused(last, memo)
     upstream_id = str(parts[0].get("id") or memo.context.call_id)
     response_id = answer_id(upstream_id, "responses")
     status, reason = status_of(last.get("stop_reason"))

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from gateway.cli import output
-from gateway.cli.command import DATABASE
 from gateway.cli.root import trigate as program
+from gateway.settings import DATABASE
 from gateway.store.jobs import Job
 from gateway.store.migrate import migrate
 from gateway.store.transact import Transactor

@@ -8,8 +8,8 @@ from shlex import split
 
 import pytest
 
-from gateway.cli.command import DATABASE
 from gateway.clock import now_ms
+from gateway.settings import DATABASE
 from gateway.store.database import open_database
 from gateway.store.jobs import AccountState, RememberState
 from gateway.store.operators import accounts

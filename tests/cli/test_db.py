@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.command import DATABASE
 from gateway.clock import now_ms
+from gateway.settings import DATABASE
 from gateway.store.database import connect_raw
 from gateway.store.jobs import AccountState, Heartbeat, RememberState
 from gateway.store.lock import GatewayLock

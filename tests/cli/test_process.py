@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli import command
-
 COMMAND = [sys.executable, "-m", "gateway"]
 
 
@@ -159,10 +157,3 @@ def test_status_of_a_gateway_that_runs_is_code_0(environment: dict[str, str], no
         notices.close()
     assert said.returncode == 0
     assert "gateway\trunning, ready" in said.stdout
-
-
-def test_the_data_file_is_the_gateways_own() -> None:
-    """The command line names it without importing the gateway, which takes a second."""
-    from gateway.app import DATABASE
-
-    assert DATABASE == command.DATABASE

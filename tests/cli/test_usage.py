@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from gateway.catalog import Price, Rates
-from gateway.cli.command import DATABASE
 from gateway.records import Usage
+from gateway.settings import DATABASE
 from gateway.store.database import connect_raw
 from gateway.store.jobs import RememberPrices
 from tests.cli.conftest import Trigate

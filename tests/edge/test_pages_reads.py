@@ -167,14 +167,6 @@ async def test_many_reads_at_once_are_all_answered(store: Store) -> None:
     assert len(calls) > READERS
 
 
-async def test_entries_of_the_ledger_come_in_order(store: Store) -> None:
-    store.write(settle(make_call(1)), settle(make_call(2)))
-    with StoreReads(store.path) as reads:
-        entries = await reads.ledger_since(0)
-        assert [entry.amount_micro for entry in entries] == [-300, -300]
-        assert await reads.ledger_since(entries[-1].id) == []
-
-
 async def test_a_database_that_fails_is_a_503(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object, **__: object) -> None:
         raise module.apsw.IOError("disk I/O error")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.edge.address import parse_networks
 from gateway.errors import ConfigurationError, NotPermitted
 from gateway.settings import FIELDS, Settings, default_config_path, default_data_dir, is_loopback, load_settings
 
@@ -126,7 +127,7 @@ def test_binds_that_others_reach(bind):
 
 def test_trusted_proxies_are_networks(tmp_path):
     settings = load(tmp_path, file="trusted_proxies = ['10.0.0.1', 'fd00::/8']")
-    assert [str(network) for network in settings.trusted_networks] == ["10.0.0.1/32", "fd00::/8"]
+    assert [str(network) for network in parse_networks(settings.trusted_proxies)] == ["10.0.0.1/32", "fd00::/8"]
 
 
 def test_the_socket_mode_is_octal(tmp_path):

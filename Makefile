@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 CLIENTS := .clients
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve tui check test test-crash test-clients bench clean
+.PHONY: help demo serve tui check test test-crash test-clients soak-tui pictures bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -20,6 +20,9 @@ $(STAMP): pyproject.toml
 
 demo: $(STAMP) ## Run a gateway on simulated accounts, with a funded key and curl lines to paste
 	@$(BIN)/trigate demo
+
+tui: $(STAMP) ## Open the console on ./data
+	@$(BIN)/trigate tui
 
 serve: $(STAMP) ## Run the gateway on ./data
 	@$(BIN)/trigate serve
@@ -45,6 +48,12 @@ $(CLIENTS)/.installed: tests/clients/package.json
 
 test-clients: $(STAMP) $(CLIENTS)/.installed ## Have Claude Code and Codex CLI work through a gateway (needs Node.js)
 	@$(BIN)/pytest tests/clients
+
+soak-tui: $(STAMP) ## Run the console beside 200 calls a second for SECONDS (default 600)
+	@$(BIN)/python -m tests.tui.soak --seconds $(or $(SECONDS),600)
+
+pictures: $(STAMP) ## Draw the console's screens into docs/screens
+	@$(BIN)/python -m tests.tui.pictures
 
 bench: $(STAMP) ## Measure the table of docs/performance.md on this machine
 	@$(BIN)/python -m tests.bench

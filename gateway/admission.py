@@ -11,6 +11,7 @@ from gateway.billing.estimates import Plan, plan_call
 from gateway.billing.prices import variant_names
 from gateway.catalog import Model, Price
 from gateway.clock import now_ms
+from gateway.conversations import conversation_of
 from gateway.dialects.base import ObjectReference, Peek
 from gateway.errors import BadRequest, OutOfCredit, RateLimited, Unavailable, Unsupported, WrongEndpoint
 from gateway.kept_responses import kept_history
@@ -20,7 +21,7 @@ from gateway.records import Call, DialectName
 from gateway.services import Services
 from gateway.terms import Caller, Inbound, Terms
 from gateway.translate.response_store import previous_not_found
-from gateway.upstream.serving import Seat
+from gateway.upstream.serving import Seat, pinned_to
 
 ENDPOINTS: dict[DialectName, str] = {
     "messages": "POST /v1/messages",
@@ -44,34 +45,38 @@ async def admit(inbound: Inbound, services: Services) -> Terms:
     history: tuple[dict[str, Any], ...] = ()
     if peek.references:
         seats, history = await pinned(peek.references, seats, caller, services)
+    home = conversation_of(inbound, peek, model, seats, history, services)
     estimate = peek.input_estimate + len(msgspec.json.encode(history)) // 3 if history else peek.input_estimate
     estimate = min(estimate, model.context_tokens) if model.context_tokens else estimate
     input_tokens = services.corrections.corrected(model.id, estimate)
     limit_headers = check_rate(inbound, input_tokens, services)
-    price = services.configuration.price(model, at)
-    if price is None:
-        limit = services.settings.default_output_tokens if _must_set_limit(inbound, peek) else None
-        return Terms(
-            inbound, peek, model, seats, None, input_tokens, limit, limit_headers=limit_headers, history=history
-        )
-    plan = _plan(inbound, peek, model, price, input_tokens, services, at)
-    limit = None if plan.output_limit is None else max(1, plan.output_limit // peek.choices)
-    if limit == peek.output_limit:
-        limit = None
-    return Terms(
+    terms = Terms(
         inbound,
         peek,
         model,
-        seats,
-        price,
+        home.seats,
+        services.configuration.price(model, at),
         input_tokens,
-        limit,
-        plan.hold_micro,
-        plan.schedule,
-        plan.warnings,
-        limit_headers,
-        history,
+        limit_headers=limit_headers,
+        history=history,
+        binding=home.binding,
+        bound_state=home.bound_state,
+        cached_prompt=home.cached_prompt,
     )
+    _set_limits(terms, services, at)
+    return terms
+
+
+def _set_limits(terms: Terms, services: Services, at: int) -> None:
+    """What goes upstream as output limit, and what is held for the call."""
+    inbound, peek = terms.inbound, terms.peek
+    if terms.price is None:
+        terms.output_limit = services.settings.default_output_tokens if _must_set_limit(inbound, peek) else None
+        return
+    plan = _plan(inbound, peek, terms.model, terms.price, terms.input_tokens, services, at)
+    limit = None if plan.output_limit is None else max(1, plan.output_limit // peek.choices)
+    terms.output_limit = None if limit == peek.output_limit else limit
+    terms.hold_micro, terms.schedule, terms.warnings = plan.hold_micro, plan.schedule, plan.warnings
 
 
 def begin(terms: Terms, client: StreamClient, services: Services) -> OpenCall:
@@ -175,7 +180,7 @@ async def pinned(
             history = kept
             seats = tuple(seat for seat in seats if seat.dialect != "responses")
         elif known is not None:
-            seats = tuple(seat for seat in seats if seat.account.id == known.account_id)
+            seats = pinned_to(seats, known.account_id)
         if not seats:
             raise Unavailable(
                 f"{reference.field}: the account that holds {reference.object_id} does not serve this model now.",

@@ -3,7 +3,7 @@
     run
     └ open_store          lock, migrations, calls a dead process left open
       └ open_ledger       the writer's thread; outlives the edge, drains, closes
-        └ Upstreams       one transport per account
+        └ Upstreams       one transport per account, the CLI's sessions; the drains of attempts that lost
           └ nursery       watch_signals · follow_database · attend_open_calls · retry_failed · maintain · serve
              └ connection └ call └ attempt
 
@@ -21,10 +21,7 @@ import trio
 from msgspec import Struct
 
 from gateway.attendance import attend_open_calls
-from gateway.billing.holds import Wallets
 from gateway.billing.ledger import Ledger
-from gateway.billing.spend import Spending
-from gateway.catalog.load import shipped_catalog
 from gateway.clock import new_id, now_ms
 from gateway.edge.drain import Drain
 from gateway.edge.entry import Gateway
@@ -37,7 +34,6 @@ from gateway.maintenance import (
     configuration_of,
     drop_idle_connections,
     follow_database,
-    known_states,
     prune_daily,
     remember_prices,
     tell_state,
@@ -47,15 +43,15 @@ from gateway.open_calls import OpenCalls
 from gateway.reads import StoreReads
 from gateway.services import Condition, Services
 from gateway.settings import DATABASE, Settings
+from gateway.startup import load_beginning
 from gateway.store.database import open_database
 from gateway.store.lock import GatewayLock
 from gateway.store.migrate import migrate
 from gateway.store.recovery import settle_lost_calls
-from gateway.store.snapshot import load_snapshot
-from gateway.store.wallet_reads import load_balances, load_spending
 from gateway.store.writer import Writer
 from gateway.translate.envelope import HmacSigner
-from gateway.upstream.pool import Pool
+from gateway.upstream.drains import DrainLimits, open_drains
+from gateway.upstream.hedging import Hedging
 from gateway.upstream.upstreams import Upstreams
 from gateway.vault import load_vault
 
@@ -142,36 +138,27 @@ async def _commit_the_rest(ledger: Ledger, deadline: float) -> None:
 async def open_services(settings: Settings, store: Store, ledger: Ledger) -> AsyncIterator[Services]:
     """Everything a call works with, loaded from the database."""
     at = now_ms()
-    vault = load_vault(settings.data_dir, environ)
-    wallets, spending, metrics, pool = Wallets(store.boot_id), Spending(), Metrics(), _pool(settings)
-    database = open_database(store.path, read_only=True)
-    try:
-        snapshot = load_snapshot(database, shipped_catalog())
-        wallets.load(*load_balances(database))
-        spent = load_spending(database, at)
-        pool.restore(known_states(database))
-    finally:
-        database.close()
-    spending.load(
-        keys={key_id: (each.day_micro, each.month_micro) for key_id, each in spent.keys.items()},
-        customers={customer_id: (each.day_micro, each.month_micro) for customer_id, each in spent.customers.items()},
-        now_ms=at,
-    )
-    pool.adopt(snapshot.accounts)
+    begun = load_beginning(store.path, settings, boot_id=store.boot_id, at=at)
+    snapshot = begun.snapshot
+    sealed = any(account.sealed_secret for account in snapshot.accounts)
+    vault = load_vault(settings.data_dir, environ, may_make=not sealed)
+    metrics = Metrics()
     metrics.name_accounts({account.id: account.name for account in snapshot.accounts})
     ledger.on_commit = metrics.committed
-    async with Upstreams(vault.open) as upstreams:
+    condition = Condition(configuration_of(snapshot, settings))
+    upstreams = Upstreams(vault.open, data_dir=settings.data_dir)
+    async with upstreams, open_drains(drain_limits(settings)) as drains:
         await upstreams.refresh(snapshot.accounts)
         with StoreReads(store.path) as reads:
             services = Services(
                 settings=settings,
-                condition=Condition(configuration_of(snapshot, family_fallback=settings.family_fallback)),
+                condition=condition,
                 gateway_id=store.gateway_id,
                 boot_id=store.boot_id,
                 upstreams=upstreams,
-                pool=pool,
-                wallets=wallets,
-                spending=spending,
+                pool=begun.pool,
+                wallets=begun.wallets,
+                spending=begun.spending,
                 ledger=ledger,
                 open_calls=OpenCalls(ledger),
                 limiter=Limiter(),
@@ -180,13 +167,19 @@ async def open_services(settings: Settings, store: Store, ledger: Ledger) -> Asy
                 metrics=metrics,
                 started_at=at,
                 signer=HmacSigner(vault.derived_keys("reasoning")),
+                drains=drains,
+                hedging=Hedging(
+                    lambda: condition.configuration.hedging_rules, spent_today_micro=begun.lost_today_micro, at=at
+                ),
+                affinity=begun.affinity,
             )
             remember_prices(services)
             yield services
 
 
-def _pool(settings: Settings) -> Pool:
-    return Pool(queue_limit=settings.queue_limit, queue_timeout_s=settings.queue_timeout_s)
+def drain_limits(settings: Settings) -> DrainLimits:
+    """What attempts that lost may take to be read to their end."""
+    return DrainLimits(settings.loser_drains, settings.loser_drain_s, settings.loser_drain_bytes)
 
 
 async def serve_edge(

@@ -1,156 +1,263 @@
 """The attempts of one call, each with its row: what was sent to which account, and what it came to."""
 
+from typing import Self
+
 import trio
+from msgspec.structs import replace
 
 from gateway.clock import now_ms
 from gateway.dialects.base import Answer, StreamReader, UpstreamError
+from gateway.dialects.usage import add
 from gateway.errors import CallError
 from gateway.open_calls import OpenCall
 from gateway.passages import passage
-from gateway.records import Attempt, AttemptOutcome, Usage, UsageBasis
+from gateway.records import Attempt, AttemptBasis, AttemptOutcome, AttemptReason, Usage
 from gateway.services import Services
-from gateway.settlement import charge, measured
+from gateway.settlement import attempt_cost, lost, measured
+from gateway.upstream.assembling import OpenAnswer, assembler_for, open_answer
 from gateway.upstream.attempt import AttemptFailed, Exchange, OpenStream, fetch, open_stream
 from gateway.upstream.cooldown import Cause, Failure
 from gateway.upstream.pool import Lease
 from gateway.upstream.providers.base import UpstreamOperation
-from gateway.upstream.race import failover
+from gateway.upstream.race import Ending
 
 CANNOT_BE_OPENED = Failure(Cause.CREDENTIALS, "account", status=503)
 
 
-class Won:
-    """The attempt whose answer the client gets. Closing it twice is harmless."""
+class Try:
+    """One try of a call at one account. Its row is concluded exactly once, and closing it twice is harmless."""
 
-    def __init__(self, call: OpenCall, lease: Lease, attempt: Attempt, stream: OpenStream | None = None) -> None:
+    def __init__(self, call: OpenCall, lease: Lease, reason: AttemptReason, services: Services) -> None:
         self._call = call
-        self._lease = lease
-        self._attempt = attempt
-        self._settled = False
+        self.lease = lease
+        self._services = services
+        self._stream: OpenStream | None = None
+        self._reader: StreamReader | None = None
         self._broken = False
-        self._stream = stream
-        call.winner = attempt
+        self._late = False
+        self._began = trio.current_time()
+        self.row = Attempt(call.id, len(call.attempts) + 1, lease.seat.account.id, now_ms(), reason)
+        call.attempts.append(self.row)
 
     @property
     def stream(self) -> OpenStream:
         assert self._stream is not None
         return self._stream
 
-    def settle(self, usage: Usage, basis: UsageBasis) -> None:
-        """The answer is complete: this is what it cost."""
-        self._settled = True
-        conclude(self._call, self._lease, self._attempt, "won", usage, basis)
+    # In a race ------------------------------------------------------------------------------------------------------
 
-    def broke(self, error: UpstreamError, services: Services) -> None:
+    async def run(self) -> Self:
+        """Send the call and read up to its first semantic frame."""
+        try:
+            self._stream = await self._open(self._exchange())
+        except BaseException as error:
+            self._failed(error)
+            raise
+        self._first_frame(self._stream.upstream_request_id)
+        terms = self._call.terms
+        elapsed_s = trio.current_time() - self._began
+        if terms.binding is not None:
+            account_id = self.row.account_id
+            self._late = elapsed_s > self._services.latencies.delay_s(account_id, terms.model.id, terms.input_tokens)
+        self._services.latencies.observe(self.row.account_id, terms.model.id, terms.input_tokens, elapsed_s)
+        return self
+
+    async def _open(self, exchange: Exchange) -> OpenStream:
+        self._reader = exchange.passage.reader()
+        return await open_stream(exchange, self._reader)
+
+    def end(self, how: Ending) -> None:
+        """Another has won, or the call is over: the row says now what this attempt cost, or may have cost."""
+        if self.row.outcome != "open":
+            return
+        if how == "cancelled":
+            self._cancelled()
+            return
+        terms, services = self._call.terms, self._services
+        if self.row.first_frame_ms is None:
+            elapsed_s = trio.current_time() - self._began
+            services.latencies.censored(self.row.account_id, terms.model.id, terms.input_tokens, elapsed_s)
+            services.affinity.slow(terms.binding, terms.model.id, self.row.account_id)
+        reported, delivered_tokens = self._seen()
+        stops = self.lease.seat.account.on_cancel == "stops"
+        usage, basis = lost(reported, delivered_tokens, terms.input_tokens, terms.most_output_tokens, stops=stops)
+        self._conclude(how, usage, basis)
+        services.hedging.lost(self.row.cost_micro, now_ms())
+
+    async def drain(self) -> None:
+        """It lost, but its upstream goes on billing: read the rest, so that its cost is known."""
+        try:
+            if self.row.outcome == "draining":
+                usage, basis = await self._read_on()
+                self._finish_drain(usage, basis)
+        finally:
+            if self.row.outcome == "draining":
+                self._finish_drain(self.row.usage, self.row.usage_basis)
+            await self.aclose()
+
+    # The winner -----------------------------------------------------------------------------------------------------
+
+    def won(self) -> None:
+        """The client gets this answer."""
+        call, services = self._call, self._services
+        call.winner = self.row
+        call.row.ttft_ms = call.elapsed_ms()
+        services.affinity.answered(call.terms.binding, call.row.model, self.row.account_id, late=self._late)
+        services.hedging.succeeded()
+        if self.row.reason in ("hedge", "race"):
+            services.metrics.hedge_won(call.row.model)
+
+    def settle(self, usage: Usage, basis: AttemptBasis) -> None:
+        """The answer is complete: this is what it cost."""
+        self._conclude("won", usage, basis)
+
+    def broke(self, error: UpstreamError) -> None:
         """The upstream broke off after it had begun to answer; the account hears of it."""
         self._broken = True
-        self._attempt.status = error.status
-        self._attempt.error_code = error.code
-        services.pool.broke_off(self._lease)
+        self.row.status = error.status
+        self.row.error_code = error.code
+        self._services.pool.broke_off(self.lease)
+        self._services.affinity.failed(self._call.terms.binding, self._call.row.model, self.row.account_id, True)
 
     async def aclose(self) -> None:
         """End the attempt: its row, its connection, its place at the account."""
-        if not self._settled:
-            self._settled = True
-            reader = self.stream.reader
-            usage, basis = measured(
-                reader.usage(), reader.delivered_tokens(), self._call.terms.input_tokens, complete=False
-            )
-            outcome: AttemptOutcome = "failed" if self._broken else "cancelled"
-            conclude(self._call, self._lease, self._attempt, outcome, usage, basis)
+        if self.row.outcome == "open":
+            reported, delivered_tokens = self._seen()
+            usage, basis = measured(reported, delivered_tokens, self._call.terms.input_tokens, complete=False)
+            self._conclude("failed" if self._broken else "cancelled", usage, basis)
         if self._stream is not None:
             await self._stream.aclose()
-        self._lease.release()
+        self.lease.release()
 
-
-async def first_stream(call: OpenCall, services: Services) -> Won:
-    """The first account whose stream reaches a semantic frame."""
-
-    async def attempt(lease: Lease) -> Won:
-        row = _begin(call, lease)
-        reader: StreamReader | None = None
+    async def fetch(self) -> Answer:
+        """Send the call and read its whole answer."""
         try:
-            exchange = _prepare(call, lease, services)
-            reader = exchange.passage.reader()
-            stream = await open_stream(exchange, reader)
+            answer, upstream_request_id = await fetch(self._exchange())
         except BaseException as error:
-            _conclude_failed(call, lease, row, error, None if reader is None else reader.usage())
+            self._failed(error)
             raise
-        row.first_frame_ms = _since(row)
-        row.upstream_request_id = stream.upstream_request_id
-        call.row.ttft_ms = call.elapsed_ms()
-        return Won(call, lease, row, stream)
+        self._first_frame(upstream_request_id)
+        return answer
 
-    terms = call.terms
-    return await failover(services.pool, terms.seats, terms.model.id, attempt)
+    # Inside ---------------------------------------------------------------------------------------------------------
+
+    def _exchange(self) -> Exchange:
+        """The call as this account wants it. What had to be changed for it is a warning of the whole call."""
+        call, services, seat = self._call, self._services, self.lease.seat
+        inbound = call.terms.inbound
+        upstream = services.upstreams.get(seat.account.id)
+        if upstream is None:
+            raise AttemptFailed(CANNOT_BE_OPENED)
+        way = passage(call.terms, seat, services)
+        call.translated = seat.dialect != inbound.dialect.name
+        call.row.warnings = (*call.terms.warnings, *way.warnings)
+        operation = UpstreamOperation(way.dialect.name, way.path, query=inbound.query, caller=inbound.caller.label)
+        return Exchange(upstream, way, operation, inbound.headers, services.timeouts)
+
+    def _first_frame(self, upstream_request_id: str) -> None:
+        self.row.first_frame_ms = self._since()
+        self.row.upstream_request_id = upstream_request_id
+
+    def _seen(self) -> tuple[Usage | None, int]:
+        """What the upstream has reported so far, and how much of its answer was read."""
+        reader = self._reader
+        return (None, 0) if reader is None else (reader.usage(), reader.delivered_tokens())
+
+    def _since(self) -> int:
+        return max(0, now_ms() - self.row.started_at)
+
+    def _conclude(self, outcome: AttemptOutcome, usage: Usage, basis: AttemptBasis) -> None:
+        """Complete the row. Its cost is the operator's: at the account's own price, else at list price."""
+        row = self.row
+        row.outcome = outcome
+        row.status = row.status or (200 if outcome == "won" else 0)
+        row.duration_ms = self._since()
+        row.usage = usage
+        row.usage_basis = basis
+        row.cost_micro = attempt_cost(usage, self.lease.seat, self._call.terms.price)
+
+    def _failed(self, error: BaseException) -> None:
+        """A refused or failed attempt costs what the provider said before it failed; a cancelled one at least its
+        input."""
+        row = self.row
+        reported, _ = self._seen()
+        if isinstance(error, AttemptFailed):
+            row.status = error.failure.status
+            row.error_code = error.failure.cause.value
+        elif isinstance(error, CallError):
+            row.error_code = error.code
+        elif not isinstance(error, trio.Cancelled):
+            row.error_code = "internal_error"
+        if row.outcome == "draining":
+            if isinstance(error, AttemptFailed) and reported is None:
+                self._finish_drain(Usage(), "none")
+            else:
+                self._finish_drain(row.usage, row.usage_basis)
+        elif row.outcome == "open" and isinstance(error, trio.Cancelled):
+            self._cancelled()
+        elif row.outcome == "open":
+            self._conclude("failed", reported or Usage(), "none" if reported is None else "reported")
+
+    def _cancelled(self) -> None:
+        reported, _ = self._seen()
+        spent = reported or Usage(input_tokens=self._call.terms.input_tokens)
+        self._conclude("cancelled", spent, "estimated" if reported is None else "reported")
+
+    async def _read_on(self) -> tuple[Usage, AttemptBasis]:
+        """The usage of the answer read to its end. Where that does not come, the upper bound stands."""
+        stream, left = self.stream, self._services.drains.limits.bytes
+        batch = stream.newest
+        while not (batch.terminal or stream.paused or batch.error) and left > 0:
+            batch = await stream.next(go_on=False)
+            left -= len(batch.forward)
+        reported, delivered_tokens = self._seen()
+        if batch.terminal or stream.paused:
+            return measured(reported, delivered_tokens, self._call.terms.input_tokens, complete=True)
+        return self.row.usage, self.row.usage_basis
+
+    def _finish_drain(self, usage: Usage, basis: AttemptBasis) -> None:
+        """The final figure replaces the upper bound: in the row, or in the database if the call is settled."""
+        final = replace(
+            self.row,
+            outcome="lost",
+            usage=usage,
+            usage_basis=basis,
+            cost_micro=attempt_cost(usage, self.lease.seat, self._call.terms.price),
+            duration_ms=self._since(),
+        )
+        services = self._services
+        services.hedging.corrected(final.cost_micro - self.row.cost_micro, now_ms())
+        if self._call.settled:
+            services.ledger.finish_drain(final)
+            services.metrics.race_overhead(self._call.row.model, final.cost_micro)
+            self.row = final
+        else:
+            for name in final.__struct_fields__:
+                setattr(self.row, name, getattr(final, name))
 
 
-async def first_answer(call: OpenCall, services: Services) -> tuple[Won, Answer]:
-    """The first account that answers whole."""
+class WholeTry(Try):
+    """A try whose answer is wanted whole, and fetched as a stream so that it can race."""
 
-    async def attempt(lease: Lease) -> tuple[Won, Answer]:
-        row = _begin(call, lease)
+    _answer: OpenAnswer
+
+    async def _open(self, exchange: Exchange) -> OpenStream:
+        self._reader = reader = assembler_for(exchange)
+        self._answer = await open_answer(exchange, reader)
+        return self._answer.stream
+
+    async def rest(self) -> Answer:
+        """The answer, read to its end. Raises AttemptFailed, and the attempt has ended then."""
         try:
-            answer, row.upstream_request_id = await fetch(_prepare(call, lease, services))
+            answer = await self._answer.rest()
         except BaseException as error:
-            _conclude_failed(call, lease, row, error, None)
+            self._failed(error)
+            await self.aclose()
             raise
-        row.first_frame_ms = _since(row)
-        call.row.ttft_ms = call.elapsed_ms()
-        return Won(call, lease, row), answer
+        self.row.upstream_request_id = self._answer.upstream_request_id
+        return answer
 
-    terms = call.terms
-    return await failover(services.pool, terms.seats, terms.model.id, attempt)
-
-
-def conclude(
-    call: OpenCall, lease: Lease, row: Attempt, outcome: AttemptOutcome, usage: Usage, basis: UsageBasis
-) -> None:
-    """Complete an attempt's row. Its cost is the operator's, at list price; a free account costs nothing."""
-    row.outcome = outcome
-    row.status = row.status or (200 if outcome == "won" else 0)
-    row.duration_ms = _since(row)
-    row.usage = usage
-    row.usage_basis = basis
-    row.cost_micro = 0 if lease.seat.account.free else charge(usage, call.terms.price, 10_000)
-
-
-def _prepare(call: OpenCall, lease: Lease, services: Services) -> Exchange:
-    """The call as this account wants it. What had to be changed for it is a warning of the whole call."""
-    seat, inbound = lease.seat, call.terms.inbound
-    upstream = services.upstreams.get(seat.account.id)
-    if upstream is None:
-        raise AttemptFailed(CANNOT_BE_OPENED)
-    way = passage(call.terms, seat, services)
-    call.translated = seat.dialect != inbound.dialect.name
-    call.row.warnings = (*call.terms.warnings, *way.warnings)
-    operation = UpstreamOperation(way.dialect.name, way.path, query=inbound.query)
-    return Exchange(upstream, way, operation, inbound.headers, services.timeouts)
-
-
-def _begin(call: OpenCall, lease: Lease) -> Attempt:
-    row = Attempt(call.id, len(call.attempts) + 1, lease.seat.account.id, now_ms())
-    call.attempts.append(row)
-    return row
-
-
-def _since(row: Attempt) -> int:
-    return max(0, now_ms() - row.started_at)
-
-
-def _conclude_failed(call: OpenCall, lease: Lease, row: Attempt, error: BaseException, usage: Usage | None) -> None:
-    """A refused or failed attempt costs what the provider said before it failed; a cancelled one at least its input."""
-    if isinstance(error, AttemptFailed):
-        row.status = error.failure.status
-        row.error_code = error.failure.cause.value
-        basis: UsageBasis = "none" if usage is None else "reported"
-        conclude(call, lease, row, "failed", usage or Usage(), basis)
-    elif isinstance(error, CallError):
-        row.error_code = error.code
-        conclude(call, lease, row, "failed", Usage(), "none")
-    elif isinstance(error, trio.Cancelled):
-        spent = usage or Usage(input_tokens=call.terms.input_tokens)
-        conclude(call, lease, row, "cancelled", spent, "estimated" if usage is None else "reported")
-    else:
-        row.error_code = "internal_error"
-        conclude(call, lease, row, "failed", usage or Usage(), "none")
+    def settle(self, usage: Usage, basis: AttemptBasis) -> None:
+        """What a stream cost that could not be made an answer of is the operator's, like the answer itself."""
+        given_up = self._answer.refetched
+        super().settle(usage if given_up is None else add(given_up, usage), basis)

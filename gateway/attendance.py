@@ -22,7 +22,7 @@ async def attend_open_calls(services: Services) -> None:
                     _attend(call, services, now, nursery)
             due = [call.checkpoint() for call in services.open_calls if call.needs_checkpoint(now)]
             if due:
-                services.ledger.checkpoint(due)
+                services.ledger.checkpoint([call for call, _ in due], [each for _, made in due for each in made])
 
 
 def _attend(call: OpenCall, services: Services, now: float, nursery: trio.Nursery) -> None:

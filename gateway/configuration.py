@@ -9,25 +9,32 @@ from gateway.catalog import Model, Price
 from gateway.catalog.resolve import matches, price_at, resolve, spell
 from gateway.errors import Forbidden, UnknownModel
 from gateway.records import Account, DialectName, Snapshot
+from gateway.settings import Settings, with_changes
 from gateway.terms import Caller
 from gateway.translate import PAIRS
+from gateway.upstream.hedging import rules_of
 from gateway.upstream.serving import Served, build_serving
 
 
 class Configuration:
-    """A snapshot and its derived look-ups. `now_ms` decides which prices are in force when it is built."""
+    """A snapshot and its derived look-ups. `now_ms` decides which prices are in force when it is built.
+
+    `settings` are those in force: as the process was started, with what the operator changed since in the database.
+    Raises ConfigurationError for a change that cannot be followed.
+    """
 
     def __init__(
         self,
         snapshot: Snapshot,
         dialects_of: Callable[[Account], tuple[DialectName, ...]],
+        settings: Settings,
         *,
-        family_fallback: bool,
         now_ms: int,
     ) -> None:
         self.snapshot = snapshot
+        self.settings = with_changes(settings, snapshot.setting_overrides)
+        self.hedging_rules = rules_of(self.settings)
         self.accounts = {account.id: account for account in snapshot.accounts}
-        self._family_fallback = family_fallback
         self.served = build_serving(
             snapshot.accounts,
             snapshot.catalog,
@@ -41,10 +48,10 @@ class Configuration:
         local = self.served.get(asked)
         if local is not None:
             return local.model
-        model = resolve(self.snapshot.catalog, asked, family_fallback=self._family_fallback)
+        model = resolve(self.snapshot.catalog, asked, family_fallback=self.settings.family_fallback)
         if model is None:
             raise UnknownModel(
-                f"Unknown model {asked[:100]!r}. GET /v1/models lists the ones this key can call.", field="model"
+                f"Unknown model {asked[:100]!r}. GET /v1/models lists the ones you can call.", field="model"
             )
         return model
 

@@ -74,13 +74,17 @@ class CallError(TrigateError):
     """A call that ends in an error.
 
     `status` is the HTTP status in the Messages dialect; `code` a stable machine word; `field` the path in the
-    caller's body that is to blame; `retry_after_s` becomes `retry-after`; `details` are extra public facts; `headers`
-    go out with the answer as they are.
+    caller's body that is to blame, `issue` what is wrong with it in a few words (empty: the message says it);
+    `retry_after_s` becomes `retry-after`; `details` are extra public facts; `headers` go out with the answer as they
+    are. `wire_type` and `wire_status` take the place of the dialect's own, see `gateway.dialects.envelope`.
     """
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
+    issue: ClassVar[str] = ""
     retryable: ClassVar[bool] = False
+    wire_type: str | None = None
+    wire_status: int | None = None
 
     def __init__(
         self,
@@ -100,7 +104,7 @@ class CallError(TrigateError):
 
 class BadRequest(CallError):
     status = 400
-    code = "invalid_request"
+    code = "validation_error"
 
 
 class ContextTooLong(BadRequest):
@@ -137,6 +141,7 @@ class Forbidden(CallError):
 class UnknownModel(CallError):
     status = 404
     code = "model_not_found"
+    issue = "Model not found"
 
 
 class UnknownObject(CallError):

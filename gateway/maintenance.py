@@ -16,6 +16,7 @@ from gateway.configuration import Configuration
 from gateway.errors import OperatorError, Unauthenticated
 from gateway.records import LedgerEntry, Snapshot
 from gateway.services import Services
+from gateway.settings import Settings
 from gateway.store.database import Database, Readers, open_database
 from gateway.store.jobs import AccountState, Gauge, Heartbeat, KeyState, RememberPrices, RememberState
 from gateway.store.queries.views import load_account_states
@@ -31,6 +32,7 @@ DAY_MS = 86_400_000
 FOLLOW_EVERY_S = 0.25
 TELL_EVERY_S = 1.0
 DROP_IDLE_EVERY_S = 10.0
+FOLLOW_SETTINGS_EVERY_S = 10.0
 
 logger = structlog.get_logger(__name__)
 
@@ -56,12 +58,12 @@ class Follower:
         self._readers.close()
 
 
-def configuration_of(snapshot: Snapshot, *, family_fallback: bool) -> Configuration:
-    """A snapshot and what follows from it today."""
+def configuration_of(snapshot: Snapshot, settings: Settings) -> Configuration:
+    """A snapshot and what follows from it today, in a process started with these settings."""
     return Configuration(
         snapshot,
         lambda account: provider_for(account.kind).dialects(account),
-        family_fallback=family_fallback,
+        settings,
         now_ms=now_ms(),
     )
 
@@ -96,9 +98,10 @@ async def _follow(services: Services, follower: Follower, shipped: Catalog) -> N
 
 async def adopt(services: Services, snapshot: Snapshot) -> None:
     """Put a snapshot in force, and cut the calls of keys that it revokes. Disabled and expired ones finish theirs."""
-    services.condition.configuration = configuration_of(snapshot, family_fallback=services.settings.family_fallback)
+    services.condition.configuration = configuration_of(snapshot, services.settings)
     await services.upstreams.refresh(snapshot.accounts)
     services.pool.adopt(snapshot.accounts)
+    services.affinity.adopt(snapshot.accounts)
     services.metrics.name_accounts({account.id: account.name for account in snapshot.accounts})
     remember_prices(services)
     revoked = {key.id for key in snapshot.keys.values() if key.revoked_at is not None}
@@ -127,11 +130,16 @@ async def tell_state(services: Services, addresses: list[str]) -> None:
 
 def _state(services: Services, addresses: list[str]) -> RememberState:
     in_flight = [Gauge("in_flight", account_id, count) for account_id, count in services.pool.in_flight().items()]
+    latencies = [
+        Gauge(name, account_id, milliseconds)
+        for account_id, both in services.latencies.by_account().items()
+        for name, milliseconds in zip(("ttft_p50_ms", "ttft_p95_ms"), both, strict=True)
+    ]
     held = [Gauge("held_micro", customer_id, micro) for customer_id, micro in services.wallets.held().items()]
     return RememberState(
         account_states=[_account_state(known) for known in services.pool.take_changed()],
         key_states=[KeyState(*use) for use in services.key_uses.take()],
-        gauges=in_flight + held,
+        gauges=in_flight + held + latencies,
         heartbeat=Heartbeat(
             pid=os.getpid(),
             host=socket.gethostname(),
@@ -141,6 +149,7 @@ def _state(services: Services, addresses: list[str]) -> RememberState:
             open_calls=len(services.open_calls),
             started_at=services.started_at,
         ),
+        bindings=services.affinity.take_changed(),
     )
 
 
@@ -179,16 +188,22 @@ async def drop_idle_connections(services: Services) -> None:
 
 async def prune_daily(services: Services, path: Path) -> None:
     """Service task: kept responses that have expired are forgotten, and calls older than `prune_days`; the ledger and
-    the roll-ups never are."""
-    days = services.settings.prune_days
+    the roll-ups never are. Once a day, and soon after the operator has changed `prune_days`."""
+    last_days, next_time = -1, 0.0
     while True:
-        older_than_at = now_ms() - days * DAY_MS if days else 0
-        try:
-            pruned = await trio.to_thread.run_sync(_prune, path, older_than_at)
-            logger.info("calls_pruned", calls=pruned.calls, objects=pruned.objects)
-        except OperatorError as error:
-            logger.error("prune_failed", error=error.message)
-        await trio.sleep(DAY_MS / 1000)
+        days = services.configuration.settings.prune_days
+        if days != last_days or trio.current_time() >= next_time:
+            last_days, next_time = days, trio.current_time() + DAY_MS / 1000
+            await _prune_now(path, now_ms() - days * DAY_MS if days else 0)
+        await trio.sleep(FOLLOW_SETTINGS_EVERY_S)
+
+
+async def _prune_now(path: Path, older_than_at: int) -> None:
+    try:
+        pruned = await trio.to_thread.run_sync(_prune, path, older_than_at)
+        logger.info("calls_pruned", calls=pruned.calls, objects=pruned.objects)
+    except OperatorError as error:
+        logger.error("prune_failed", error=error.message)
 
 
 def _prune(path: Path, older_than_at: int) -> Pruned:

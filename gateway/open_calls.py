@@ -17,7 +17,7 @@ from gateway.clock import now_ms
 from gateway.dialects.base import StreamReader
 from gateway.errors import CallError, OutOfCredit
 from gateway.records import Attempt, Call, Outcome, Settlement, UpstreamObject, Usage, UsageBasis
-from gateway.settlement import charge, measured
+from gateway.settlement import attempt_cost, charge, measured
 from gateway.terms import Terms
 
 OBJECT_LIFE_MS = 30 * 86_400_000
@@ -65,7 +65,7 @@ class OpenCall:
         self._heard_at = self.started
         self._heard_tokens = 0
         self._delivered_tokens = 0
-        self._checkpoint_micro = -1
+        self._checkpointed: tuple[object, ...] = ()
 
     @property
     def id(self) -> str:
@@ -138,26 +138,46 @@ class OpenCall:
         return measured(self.reader.usage(), self._delivered_tokens, self.terms.input_tokens, complete=False)
 
     def needs_checkpoint(self, now: float) -> bool:
-        """Calls shorter than a second leave no open row; later ones write again when their cost has moved."""
+        """Calls shorter than a second leave no open row; later ones write again when cost or attempts have moved."""
         if self.settled or now - self.started < 1.0:
             return False
         usage, _ = self.so_far()
-        cost = charge(usage, self.terms.price, self.terms.multiplier_bp)
-        if cost == self._checkpoint_micro:
+        cost_micro = charge(usage, self.terms.price, self.terms.multiplier_bp)
+        now_known = (cost_micro, *((attempt.outcome, attempt.first_frame_ms) for attempt in self.attempts))
+        if now_known == self._checkpointed:
             return False
-        self._checkpoint_micro = cost
+        self._checkpointed = now_known
         return True
 
-    def checkpoint(self) -> Call:
-        """The row as the database should know it, should the process die now."""
+    def checkpoint(self) -> tuple[Call, list[Attempt]]:
+        """The rows as the database should know them, should the process die now."""
         usage, basis = self.so_far()
-        return replace(
+        attempts = [self._as_of_now(attempt, usage) for attempt in self.attempts]
+        call = replace(
             self.row,
             usage=usage,
             usage_basis=basis,
             cost_micro=charge(usage, self.terms.price, self.terms.multiplier_bp),
+            upstream_cost_micro=sum(attempt.cost_micro for attempt in attempts),
+            account_id=None if self.winner is None else self.winner.account_id,
             held_micro=self._hold.amount_micro,
             duration_ms=self.elapsed_ms(),
+        )
+        return call, attempts
+
+    def _as_of_now(self, attempt: Attempt, delivered: Usage) -> Attempt:
+        """An attempt under way has cost its input at least; the one that answers, what it has delivered."""
+        if attempt.outcome != "open":
+            return replace(attempt)
+        answers = attempt is self.winner and delivered is not NOTHING
+        usage = delivered if answers else Usage(input_tokens=self.terms.input_tokens)
+        seat = next(seat for seat in self.terms.seats if seat.account.id == attempt.account_id)
+        return replace(
+            attempt,
+            usage=usage,
+            usage_basis="estimated",
+            cost_micro=attempt_cost(usage, seat, self.terms.price),
+            duration_ms=max(0, now_ms() - attempt.started_at),
         )
 
     def receipt(

@@ -9,13 +9,16 @@ from typing import Literal
 
 from msgspec import Struct
 
-from gateway.catalog import Catalog
+from gateway.catalog import Catalog, Rates
 
 DialectName = Literal["messages", "chat", "responses"]
 AccountKind = Literal["anthropic", "openai", "claude-cli", "simulated"]
 UsageBasis = Literal["reported", "estimated", "none"]
+AttemptBasis = Literal["reported", "estimated", "upper_bound", "none"]
 Outcome = Literal["completed", "partial", "failed", "cancelled", "lost"]
-AttemptOutcome = Literal["won", "lost", "failed", "cancelled", "draining"]
+AttemptOutcome = Literal["open", "won", "lost", "failed", "cancelled", "draining"]
+AttemptReason = Literal["first", "failover", "hedge", "race"]
+RacePolicy = Literal["failover", "hedge", "race"]
 
 
 class Customer(Struct, frozen=True):
@@ -30,7 +33,11 @@ class Customer(Struct, frozen=True):
 
 
 class Tier(Struct, frozen=True):
-    """What its keys may do. `models` are globs over catalog ids; `spelling` is how listings write versions."""
+    """What its keys may do. `models` are globs over catalog ids; `spelling` is how listings write versions.
+
+    `policy` says when a second account is tried, `model_policies` the same for globs over catalog ids: the first that
+    matches wins.
+    """
 
     name: str
     prefix: str
@@ -41,7 +48,8 @@ class Tier(Struct, frozen=True):
     rpm: int | None = None
     tpm: int | None = None
     concurrency: int | None = None
-    policy: Literal["failover", "hedge", "race"] = "failover"
+    policy: RacePolicy = "failover"
+    model_policies: dict[str, RacePolicy] = {}
     on_disconnect: Literal["cancel", "drain"] = "cancel"
     forgive_partial: bool = False
     translation: Literal["normal", "strict", "lenient"] = "normal"
@@ -78,7 +86,8 @@ class Account(Struct, frozen=True):
 
     `sealed_secret` opens with the vault. `models` are globs over *upstream* ids the account serves, empty meaning
     every catalog model of its vendor; `discovered` are the ids its own listing gave. `model_map` turns catalog ids
-    into upstream ids. `dialects` limits what it speaks (empty: all its kind can). `options` are the simulated kind's
+    or globs over them into upstream ids. `cost_prices` are what the operator pays here, by globs over catalog ids, where
+    that is not the list price. `dialects` limits what it speaks (empty: all its kind can). `options` are the simulated kind's
     settings and per-account switches such as `include_usage: false`.
     """
 
@@ -97,6 +106,7 @@ class Account(Struct, frozen=True):
     enabled: bool = True
     draining: bool = False
     free: bool = False
+    cost_prices: dict[str, Rates] = {}
     proxy: str | None = None
     extra_headers: dict[str, str] = {}
     on_cancel: Literal["stops", "continues", "unknown"] = "unknown"
@@ -113,6 +123,7 @@ class Snapshot(Struct, frozen=True):
     tiers: dict[str, Tier]
     accounts: tuple[Account, ...]
     catalog: Catalog
+    setting_overrides: dict[str, str] = {}
 
 
 class Usage(Struct, frozen=True):
@@ -149,20 +160,25 @@ class Usage(Struct, frozen=True):
 
 
 class Attempt(Struct):
-    """One try of a call at one account. Its cost is the operator's, whoever won."""
+    """One try of a call at one account. Its cost is the operator's, whoever won.
+
+    `open` is the outcome while it lasts; `draining` that of one that lost and is read to its end because its upstream
+    goes on billing: until then its cost is an upper bound.
+    """
 
     call_id: str
     number: int
     account_id: int
     started_at: int
+    reason: AttemptReason = "first"
     first_frame_ms: int | None = None
     duration_ms: int = 0
-    outcome: AttemptOutcome = "failed"
+    outcome: AttemptOutcome = "open"
     status: int = 0
     error_code: str = ""
     upstream_request_id: str = ""
     usage: Usage = Usage()
-    usage_basis: UsageBasis = "none"
+    usage_basis: AttemptBasis = "none"
     cost_micro: int = 0
 
 

@@ -2,7 +2,7 @@
 
     admit       may this be done, by which accounts, for how much              gateway.admission
     begin       reserve what it may cost                                       gateway.admission, gateway.open_calls
-    first_…     the first account that answers                                 gateway.attempts, gateway.upstream.race
+    first_…     the first account that answers                                 gateway.first_answer
     deliver     its frames to the client, holding more money as they come
     settle      receipt, attempts, charge: one transaction                     gateway.billing.ledger
     finish      what the client takes for success, only after that commit
@@ -26,8 +26,9 @@ from gateway.answers import (
     id_headers,
     money_headers,
 )
-from gateway.attempts import Won, first_answer, first_stream
+from gateway.attempts import Try
 from gateway.errors import CallError, InternalError, RequestTimeout
+from gateway.first_answer import first_answer, first_stream
 from gateway.kept_responses import keep_answer
 from gateway.observe.logs import call_settled
 from gateway.open_calls import OpenCall, StreamClient
@@ -128,7 +129,7 @@ async def _stream(call: OpenCall, services: Services) -> None:
         await call.client.finish(terminal)
 
 
-async def _deliver(call: OpenCall, won: Won, services: Services) -> bytes:
+async def _deliver(call: OpenCall, won: Try, services: Services) -> bytes:
     """Pass frames on until the one that the client takes for success, which is returned."""
     stream, client = won.stream, call.client
     batch = stream.newest
@@ -139,12 +140,12 @@ async def _deliver(call: OpenCall, won: Won, services: Services) -> bytes:
         if batch.terminal:
             return batch.terminal
         if batch.error is not None:
-            won.broke(batch.error, services)
+            won.broke(batch.error)
             raise broken_stream(batch.error)
         batch = await stream.next()
 
 
-async def _read_on(call: OpenCall, won: Won) -> bytes:
+async def _read_on(call: OpenCall, won: Try) -> bytes:
     """The client has left, and its tier has the answer read to its end, so that what it cost is known exactly."""
     stream = won.stream
     batch = stream.newest  # what the client was not there to take may have been the end
@@ -221,7 +222,7 @@ def _correct_rate(call: OpenCall, services: Services, usage: Usage) -> None:
 async def _fail(call: OpenCall, services: Services, error: CallError) -> None:
     """Settle what was delivered, then say what happened in the caller's dialect."""
     dialect = call.terms.inbound.dialect
-    status, body = dialect.error_body(error, call.id)
+    status, body = dialect.error_body(services.worded(error), call.id)
     _end(call, services, "failed", status, error.code)
     client = call.client
     try:

@@ -12,6 +12,8 @@ from gateway.billing.ledger import Ledger
 from gateway.billing.spend import Spending
 from gateway.calibration import TokenCounter
 from gateway.configuration import Configuration
+from gateway.dialects.envelope import without_keys
+from gateway.errors import CallError
 from gateway.limits.gate import Gates
 from gateway.limits.limiter import Limiter
 from gateway.observe.metrics import Metrics
@@ -20,6 +22,10 @@ from gateway.reasoning import ReasoningStore
 from gateway.records import UpstreamObject
 from gateway.settings import Settings
 from gateway.translate.base import Signer
+from gateway.upstream.affinity import Affinity
+from gateway.upstream.drains import Drains
+from gateway.upstream.hedging import Hedging
+from gateway.upstream.latency import Latencies
 from gateway.upstream.pool import Pool
 from gateway.upstream.upstreams import Upstreams
 
@@ -110,6 +116,10 @@ class Services:
     metrics: Metrics
     started_at: int
     signer: Signer
+    drains: Drains
+    hedging: Hedging
+    latencies: Latencies = field(default_factory=Latencies)
+    affinity: Affinity = field(default_factory=Affinity)
     reasoning: ReasoningStore = field(default_factory=lambda: ReasoningStore(trio.current_time))
     corrections: Corrections = field(default_factory=Corrections)
     counter: TokenCounter = field(default_factory=lambda: TokenCounter(Corrections()))
@@ -125,6 +135,10 @@ class Services:
             "first_byte": settings.first_byte_timeout_s,
             "read": settings.chunk_timeout_s,
         }
+
+    def worded(self, error: CallError) -> CallError:
+        """An error as this gateway's callers are told of it."""
+        return without_keys(error) if self.settings.auth == "none" else error
 
     @property
     def configuration(self) -> Configuration:

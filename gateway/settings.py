@@ -1,5 +1,7 @@
 """What the operator can set: flag, then `TRIGATE_*` environment, then the configuration file, then the default.
 
+Settings in `CHANGEABLE` can also be changed while the gateway runs: what the database says of them wins over all these.
+
 `Settings` is the one list: names, types, defaults and descriptions are its annotations, `FIELDS` is derived from it,
 and the documentation and `trigate config show --origin` are derived from `FIELDS`. The file is flat TOML with these
 names as keys. In the environment a list is written with commas.
@@ -21,6 +23,20 @@ from gateway.errors import ConfigurationError, NotPermitted
 PREFIX = "TRIGATE_"
 DATABASE = "gateway.db"
 """The database's name in the data folder."""
+
+DATABASE_ORIGIN = "database"
+"""Where a value comes from that was changed while the gateway ran."""
+
+CHANGEABLE = (
+    "hedge_share_percent",
+    "hedge_least_per_minute",
+    "hedge_day_cap_micro",
+    "hedge_cost_cap_micro",
+    "race_prompt_tokens",
+    "race_width",
+    "prune_days",
+)
+"""Settings that can be changed in the database, where they hold at once."""
 
 RESERVED_ENVIRONMENT = frozenset({"TRIGATE_DATA_DIR", "TRIGATE_CONFIG", "TRIGATE_MASTER_KEY"})
 """Environment names that are no settings: where to look, and the vault's key."""
@@ -90,8 +106,20 @@ class Settings(Struct, frozen=True, kw_only=True):
     queue_limit: Annotated[int, _count("Calls of one key that may wait for a free slot")] = 16
     queue_timeout_s: Annotated[float, _seconds("Time a call may wait for a free slot")] = 10
     ip_rpm: Annotated[int, _count("Requests a minute of one address, for keyless callers", 1)] = 60
-    ip_burst: Annotated[int, _count("Requests one address may send at once, for keyless callers", 1)] = 10
+    ip_burst: Annotated[int, _count("Requests of one address on top of ip_rpm in a burst, for keyless callers")] = 10
     invalid_key_rpm: Annotated[int, _count("Requests a minute with invalid keys of one address", 1)] = 30
+
+    hedge_share_percent: Annotated[
+        float, Meta(ge=0, le=100, description="Calls a minute, of a hundred, that a second account may be asked for")
+    ] = 5
+    hedge_least_per_minute: Annotated[int, _count("Hedges a minute that are allowed however few calls there are")] = 2
+    hedge_day_cap_micro: Annotated[int, _count("Micro-dollars that losing attempts may cost in a UTC day")] = 5_000_000
+    hedge_cost_cap_micro: Annotated[int, _count("Micro-dollars that one call's losers may cost by estimate")] = 100_000
+    race_prompt_tokens: Annotated[int, _count("Longest prompt that is raced at several accounts at once")] = 2_000
+    race_width: Annotated[int, Meta(ge=2, le=16, description="Accounts that a race asks at once, at most")] = 3
+    loser_drain_s: Annotated[float, _seconds("Time a loser that goes on billing is read, to know its cost")] = 60
+    loser_drains: Annotated[int, _count("Losers that are read to their end at once")] = 32
+    loser_drain_bytes: Annotated[int, _count("Bytes of a loser's answer that are read", 1)] = 16_777_216
 
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="Least level logged")] = "info"
     log_format: Annotated[
@@ -136,6 +164,35 @@ def load_settings(
     settings = Settings(data_dir=data_dir, config_path=path if path.is_file() else None, origins=origins, **values)
     _check(settings)
     return settings
+
+
+def with_changes(settings: Settings, changes: Mapping[str, str]) -> Settings:
+    """The settings in force: `changes` is what the database says, name -> text.
+
+    Raises ConfigurationError, which says how to take back what cannot be followed.
+    """
+    if not changes:
+        return settings
+    values: dict[str, Any] = {}
+    for name, text in changes.items():
+        try:
+            values[name] = changed_value(name, text)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{error.message} `trigate config unset {name}` takes it back.") from error
+    origins = settings.origins | dict.fromkeys(values, DATABASE_ORIGIN)
+    return msgspec.structs.replace(settings, origins=origins, **values)
+
+
+def changed_value(name: str, text: str) -> object:
+    """`text` as the value of a setting that can be changed in the database. Raises ConfigurationError."""
+    if name not in _BY_NAME:
+        raise ConfigurationError(f"Unknown setting {name!r}.{_suggestion(name, _BY_NAME)}")
+    if name not in CHANGEABLE:
+        raise ConfigurationError(
+            f"{name} is read at start: set it in the configuration file, or as {_BY_NAME[name].environment} in the "
+            f"environment. Changed in the database are {', '.join(CHANGEABLE)}."
+        )
+    return _convert(name, text, DATABASE_ORIGIN)
 
 
 def default_data_dir() -> Path:

@@ -48,6 +48,10 @@ class Terms(Struct):
     `output_limit` is what goes upstream (None: the body's own stays as it is). `schedule` is None where nothing is to
     be paid. `input_tokens` is the corrected estimate of the prompt. `history` are the items that go in front of the
     input, where the gateway keeps the response that the call goes on from.
+
+    `binding` names the conversation (`gateway.dialects.affinity`), None where nothing does or one account alone serves
+    the call. `bound_state` says that it refers to what only one account can read, so that no second one may be asked
+    beside it; `cached_prompt` that the beginning of the prompt may be in a provider's cache, and is long enough to be.
     """
 
     inbound: Inbound
@@ -62,10 +66,19 @@ class Terms(Struct):
     warnings: tuple[str, ...] = ()
     limit_headers: Sequence[tuple[bytes, bytes]] = ()
     history: tuple[dict[str, Any], ...] = ()
+    binding: bytes | None = None
+    bound_state: bool = False
+    cached_prompt: bool = False
 
     @property
     def dialect_name(self) -> DialectName:
         return self.inbound.dialect.name
+
+    @property
+    def most_output_tokens(self) -> int:
+        """What the whole answer may come to, all choices together."""
+        limit = self.output_limit or self.peek.output_limit or self.model.max_output_tokens
+        return limit * self.peek.choices
 
     @property
     def multiplier_bp(self) -> int:

@@ -74,10 +74,12 @@ class Vault:
         )
 
 
-def load_vault(data_dir: Path, environ: Mapping[str, str]) -> Vault:
-    """The vault of this data folder, its key made on first use.
+def load_vault(data_dir: Path, environ: Mapping[str, str], *, may_make: bool = True) -> Vault:
+    """The vault of this data folder, its key made on first use. Where credentials have been sealed already,
+    `may_make` is False: they were sealed with a key that is elsewhere, and a new one would open none of them.
 
-    Raises NotPermitted if the key file can be read by others than its owner, ConfigurationError if a key is malformed.
+    Raises NotPermitted if the key file can be read by others than its owner, ConfigurationError if a key is malformed
+    or missing.
     """
     folder = environ.get("CREDENTIALS_DIRECTORY")
     if folder and (credential := Path(folder) / CREDENTIAL_NAME).is_file():
@@ -86,6 +88,13 @@ def load_vault(data_dir: Path, environ: Mapping[str, str]) -> Vault:
         return Vault(text.split(), origin=ENVIRONMENT_NAME)
     path = data_dir / FILE_NAME
     if not path.exists():
+        if not may_make:
+            raise ConfigurationError(
+                f"Credentials are stored here, but the master key they were sealed with is not: neither in {path}, nor "
+                f"in {ENVIRONMENT_NAME}, nor in the folder that CREDENTIALS_DIRECTORY names. Run this with the key "
+                f"that the gateway runs with. If it is lost, make a new one in {path}, and store each credential again "
+                f"with `trigate accounts rotate NAME`. {_HOW_TO_MAKE}"
+            )
         _create(path)
     _refuse_readable(path)
     return Vault(_read(path), origin=str(path))

@@ -13,8 +13,8 @@ import trio
 
 from gateway.clock import now_ms
 from gateway.errors import StoreUnavailable, Unavailable
-from gateway.records import Call, Settlement
-from gateway.store.jobs import Checkpoint, Job, RememberObjects, RememberResponses, Settle
+from gateway.records import Attempt, Call, Settlement
+from gateway.store.jobs import Checkpoint, FinishDrain, Job, RememberObjects, RememberResponses, Settle
 from gateway.store.responses import pack
 
 RETRY_EVERY_S = 1.0
@@ -105,9 +105,13 @@ class Ledger:
         self._send(commit)
         return commit
 
-    def checkpoint(self, calls: list[Call]) -> None:
-        """Have the database know open calls as they stand, should the process die."""
-        self.submit(Checkpoint(calls))
+    def checkpoint(self, calls: list[Call], attempts: list[Attempt]) -> None:
+        """Have the database know open calls and their attempts as they stand, should the process die."""
+        self.submit(Checkpoint(calls, attempts))
+
+    def finish_drain(self, attempt: Attempt) -> None:
+        """Have the database know what an attempt cost that was still being read when its call was settled."""
+        self.submit(FinishDrain(attempt))
 
     async def keep_response(
         self, customer_id: int, response_id: str, model: str, response: bytes, items: bytes

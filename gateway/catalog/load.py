@@ -226,13 +226,13 @@ def _check_spellings(models: dict[str, Model], aliases: dict[str, str]) -> None:
 
 
 def _complete(model: Model, models: dict[str, Model]) -> Model:
-    """A retired model shows the limits and abilities of the one that serves it."""
+    """A retired model shows the limits and abilities of the one that serves it, unless it has limits of its own."""
     if not model.served_by:
         return model
     successor = models[model.served_by]
     return structs.replace(
         model,
-        context_tokens=successor.context_tokens,
+        context_tokens=model.context_tokens or successor.context_tokens,
         max_output_tokens=successor.max_output_tokens,
         tokens_per_second=successor.tokens_per_second,
         capabilities=successor.capabilities,

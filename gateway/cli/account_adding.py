@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gateway.store.database import Database
     from gateway.vault import Vault
 
-KINDS = ("anthropic", "openai", "simulated")
+KINDS = ("anthropic", "openai", "claude-cli", "simulated")
 
 
 def add_account(
@@ -31,13 +31,20 @@ def add_account(
     discover: bool,
 ) -> Account:
     """Add an account, with `discover` only if it gives its list of models."""
-    sealed = b"" if secret is None else vault_of(session).seal(secret)
-    if discover:
-        from msgspec.structs import replace
+    from msgspec.structs import replace
 
+    sealed = b"" if secret is None else vault_of(session).seal(secret)
+    if kind == "claude-cli":
+        from gateway.upstream.providers.claude_cli.options import options_of
+
+        options_of(draft(name, kind, sealed, changes))
+        if changes.on_cancel is UNSET:
+            changes = replace(changes, on_cancel="stops")
+    if discover:
         from gateway.cli.probe import list_models
 
-        found = list_models(draft(name, kind, sealed, changes), vault_of(session).open)
+        account = draft(name, kind, sealed, changes)
+        found = list_models(account, vault_of(session).open, data_dir=session.data_dir)
         talk(f"{name} offers {words.plural(len(found), 'model')}: {words.listed(found)}")
         changes = replace(changes, discovered=tuple(found))
     given = None if _is_empty(changes) else changes
@@ -86,9 +93,18 @@ def is_vendor(account: Account) -> bool:
 
 
 def vault_of(session: Session) -> "Vault":
+    """The master key's vault. Its key is made on first use, unless something was sealed with another one before.
+    Raises ConfigurationError, NotPermitted."""
     from gateway.vault import load_vault
 
-    return load_vault(session.data_dir, os.environ)
+    return load_vault(session.data_dir, os.environ, may_make=not _has_sealed(session))
+
+
+def _has_sealed(session: Session) -> bool:
+    if not session.database_path.exists():
+        return False
+    with session.database(read_only=True) as database:
+        return operators.count_sealed(database) > 0
 
 
 def _is_empty(changes: AccountChanges) -> bool:

@@ -6,8 +6,19 @@ from typing import Any, Literal
 import click
 from msgspec import UNSET, UnsetType
 
+from gateway.catalog import Rates
 from gateway.cli.secrets import from_environment, refuse_private_headers
-from gateway.cli.values import NoLimit, as_limit, given, limit_given, list_option, merged, pair_option, scalar
+from gateway.cli.values import (
+    NoLimit,
+    as_limit,
+    as_usd,
+    given,
+    limit_given,
+    list_option,
+    merged,
+    pair_option,
+    scalar,
+)
 from gateway.errors import UsageError
 from gateway.records import Account, DialectName
 from gateway.store.operators.accounts import AccountChanges
@@ -15,12 +26,18 @@ from gateway.store.operators.accounts import AccountChanges
 _OPTIONS: tuple[Callable[..., Any], ...] = (
     click.option("--base-url", metavar="URL", help="Where it is; the vendor's own endpoint if not given."),
     list_option("--models", "Upstream models to use; every one of its vendor if not given.", "GLOB"),
-    pair_option("--model-map", "What the upstream calls a model of the catalog.", "MODEL=UPSTREAM"),
+    pair_option("--model-map", "What the upstream calls models, such as claude-*=anthropic/claude-*.", "GLOB=UPSTREAM"),
     list_option("--dialects", "Protocols to use of those it speaks: messages, chat, responses.", "DIALECT"),
     click.option("--priority", type=int, metavar="N", help="Higher is tried first (0 if not given)."),
     click.option("--weight", type=int, metavar="N", help="Share of the calls among equal priorities (1)."),
     click.option("--max-concurrency", type=as_limit, metavar="N|none", help="Calls at once."),
     click.option("--free/--priced", default=None, help="Its models cost nothing, on purpose."),
+    pair_option(
+        "--cost",
+        "What it costs you in USD per million tokens, where that is not the list price: input and output, then cache "
+        "reads and writes (else as input), such as claude-*=1.50/7.50/0.15. GLOB= takes one back.",
+        "GLOB=IN/OUT[/READ[/WRITE]]",
+    ),
     click.option("--proxy", metavar="URL", help="http, https or socks5 proxy; '' for none."),
     click.option("--proxy-env", metavar="VARIABLE", help="Variable that holds a proxy URL with a password."),
     pair_option("--header", "Header to send with every call.", "NAME=VALUE"),
@@ -53,6 +70,7 @@ def changes_from(
     weight: int | None,
     max_concurrency: int | NoLimit | None,
     free: bool | None,
+    cost: dict[str, str],
     proxy: str | None,
     proxy_env: str | None,
     header: dict[str, str],
@@ -75,24 +93,47 @@ def changes_from(
         weight=given(weight),
         max_concurrency=limit_given(max_concurrency),
         free=given(free),
+        cost_prices=_costs(before.cost_prices if before else {}, cost) if cost else UNSET,
         proxy=_proxy(proxy, proxy_env),
         extra_headers=merged(before.extra_headers if before else {}, headers) if headers else UNSET,
         on_cancel=given(on_cancel),
-        options=_checked(merged(before.options if before else {}, scalars)) if scalars else UNSET,
+        options=_checked(merged(before.options if before else {}, scalars), before) if scalars else UNSET,
     )
 
 
-def _checked(options: dict[str, Any]) -> dict[str, Any]:
-    """Options whose values the translation of calls understands. Raises UsageError."""
+def _checked(options: dict[str, Any], before: Account | None) -> dict[str, Any]:
+    """Options whose values the translation of calls, and the account's kind, understand. Raises OperatorError."""
     import msgspec
 
     from gateway.translate.base import options_from
+
+    if before is not None and before.kind == "claude-cli":
+        from gateway.upstream.providers.claude_cli.options import options_of
+
+        options_of(msgspec.structs.replace(before, options=options))
 
     try:
         options_from(options)
     except msgspec.ValidationError as error:
         raise UsageError(f"--option: {error}. docs/translation.md lists the options and their values.") from None
     return options
+
+
+def _costs(before: dict[str, Rates], given: dict[str, str]) -> dict[str, Rates]:
+    """Costs laid over those the account has; an empty one takes its entry out."""
+    return merged(before, {glob: _rates(text) if text else "" for glob, text in given.items()})
+
+
+def _rates(text: str) -> Rates:
+    """`IN/OUT`, `IN/OUT/READ` or `IN/OUT/READ/WRITE` in dollars."""
+    parts = text.split("/")
+    if not 2 <= len(parts) <= 4:
+        raise UsageError(f"--cost: {text!r} is not IN/OUT, IN/OUT/READ or IN/OUT/READ/WRITE, such as 1.50/7.50.")
+    amounts: list[int | None] = [as_usd(part.strip()) for part in parts]
+    input_, output, read, write = (*amounts, None, None)[:4]
+    assert input_ is not None
+    assert output is not None
+    return Rates(input_, output, read, write, write, write, write)
 
 
 def _proxy(url: str | None, variable: str | None) -> str | UnsetType | None:

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from gateway.catalog import Rates
 from gateway.cli import words
 from gateway.cli.account_adding import KINDS, add_account, hints, is_vendor, needs_secret, vault_of
+from gateway.cli.account_login import forget_login, login, login_hints
 from gateway.cli.account_options import account_options, changes_from
 from gateway.cli.command import Noun, Session, pass_session
 from gateway.cli.output import (
@@ -87,7 +89,7 @@ def add(
     with session.database(create=True) as database:
         account = add_account(session, database, name, kind, secret, changes, discover=discover)
         facts = _facts_named(database, account.name)
-        for line in hints(database, account):
+        for line in (*login_hints(account), *hints(database, account)):
             talk(line)
     show_done(session, facts, f"Account {name} added. `trigate accounts test {name}` tries it.")
 
@@ -114,7 +116,8 @@ def show(session: Session, name: str) -> None:
         ("weight", str(facts["weight"])),
         ("in use", _in_use(facts)),
         ("free", "yes" if facts["free"] else ""),
-        ("proxy", "set" if facts["has_proxy"] else ""),
+        *(("costs you", f"{_cost(rates)}, {glob}") for glob, rates in account.cost_prices.items()),
+        ("proxy", facts["proxy"] or ""),
         ("extra headers", words.listed(facts["header_names"])),
         ("on cancel", facts["on_cancel"]),
         ("options", words.pairs(facts["options"])),
@@ -150,7 +153,8 @@ def test(session: Session, name: str, model: str | None, dialect: DialectName | 
     with session.database(read_only=True) as database:
         account = operators.find(database, name)
         catalog = load_overrides(database, shipped_catalog())
-    probe = try_account(account, vault_of(session).open, catalog, model=model, dialect=dialect)
+    opened = vault_of(session).open
+    probe = try_account(account, opened, catalog, model=model, dialect=dialect, data_dir=session.data_dir)
     if session.json:
         show_json(facts_of(probe))
     else:
@@ -169,7 +173,7 @@ def sync(session: Session, name: str) -> None:
     from gateway.cli.probe import list_models
 
     with session.database() as database:
-        found = list_models(operators.find(database, name), vault_of(session).open)
+        found = list_models(operators.find(database, name), vault_of(session).open, data_dir=session.data_dir)
         operators.sync(database, session.actor, name, tuple(found))
         facts = _facts_named(database, name)
     show_done(session, facts, f"{name} offers {words.plural(len(found), 'model')}: {words.listed(found)}")
@@ -204,6 +208,9 @@ for _name, _action, _help, _sentence in (
     accounts.command(_name, help=_help)(_switch(_action, _sentence))
 
 
+accounts.add_command(login)
+
+
 @accounts.command()
 @click.argument("name")
 @secret_options
@@ -223,6 +230,18 @@ def rotate(session: Session, name: str, secret_stdin: bool, secret_env: str | No
 
 
 @accounts.command()
+@pass_session
+def reseal(session: Session) -> None:
+    """Seal all stored credentials with the first master key, so that the lines of older ones can go."""
+    with session.database() as database:
+        vault = vault_of(session)
+        names = operators.reseal(database, session.actor, vault.reseal)
+    many = words.plural(len(names), "credential")
+    sentence = f"{many} sealed with the first master key from {vault.origin}." if names else "No credential is stored."
+    show_done(session, {"resealed": names, "origin": vault.origin}, sentence)
+
+
+@accounts.command()
 @click.argument("name")
 @click.option("--dry-run", is_flag=True, help="Only say what would happen.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -230,13 +249,14 @@ def rotate(session: Session, name: str, secret_stdin: bool, secret_env: str | No
 def remove(session: Session, name: str, dry_run: bool, yes: bool) -> None:
     """Delete an account and its credential. Calls it served stay."""
     with session.database() as database:
-        operators.find(database, name)
+        account = operators.find(database, name)
         facts = _facts_named(database, name)
         if dry_run:
             show_done(session, facts, f"Account {name} and its credential would be deleted.")
             return
         confirm(f"Delete account {name} and its stored credential?", yes=yes)
         operators.remove(database, session.actor, name)
+        forget_login(session, account)
     show_done(session, facts, f"Account {name} is deleted.")
 
 
@@ -246,7 +266,9 @@ def _facts_named(database: "Database", name: str) -> Facts:
     return {
         **facts_of_view(view),
         "on_cancel": account.on_cancel,
+        "cost_prices": {glob: facts_of(rates) for glob, rates in account.cost_prices.items()},
         "has_proxy": account.proxy is not None,
+        "proxy": _without_password(account.proxy),
         "header_names": sorted(account.extra_headers),
     }
 
@@ -258,6 +280,19 @@ def _models_words(account: Account) -> str:
     if account.kind == "simulated":
         return "all"
     return "every one of its vendor" if is_vendor(account) else "none named yet"
+
+
+def _cost(rates: Rates) -> str:
+    """`$1.50 in, $7.50 out per million tokens`."""
+    return f"{words.usd(rates.input)} in, {words.usd(rates.output)} out per million tokens"
+
+
+def _without_password(proxy: str | None) -> str | None:
+    """The proxy's URL; of what stands before its host only that there is something."""
+    if proxy is None or "@" not in proxy:
+        return proxy
+    scheme, _, rest = proxy.partition("://")
+    return f"{scheme}://***@{rest.rpartition('@')[2]}"
 
 
 def _in_use(facts: Facts) -> str:

@@ -6,8 +6,9 @@ import click
 import msgspec
 
 from gateway.cli.command import Noun, Session, pass_session
-from gateway.cli.output import Facts, show_json, talk
-from gateway.settings import FIELDS, Settings, default_config_path, load_settings
+from gateway.cli.output import Facts, show_done, show_json, talk
+from gateway.errors import StoreUnavailable
+from gateway.settings import CHANGEABLE, FIELDS, Settings, default_config_path, load_settings, with_changes
 
 
 @click.group(cls=Noun)
@@ -19,8 +20,8 @@ def config() -> None:
 @click.option("--origin", is_flag=True, help="Say where each value comes from.")
 @pass_session
 def show(session: Session, origin: bool) -> None:
-    """Every setting as `serve` would take it now, as lines of the configuration file."""
-    settings = _load(session)
+    """Every setting as it is in force, or would be if `serve` began now, as lines of the configuration file."""
+    settings = settings_in_force(session)
     facts = [_facts(settings, name) for name in (field.name for field in FIELDS)]
     if session.json:
         show_json(facts)
@@ -47,7 +48,7 @@ def path(session: Session) -> None:
 @pass_session
 def validate(session: Session) -> None:
     """Check file and environment without starting anything."""
-    settings = _load(session)
+    settings = settings_in_force(session)
     _check_tls(settings)
     changed = [name for name, origin in settings.origins.items() if origin != "default"]
     if session.json:
@@ -56,8 +57,57 @@ def validate(session: Session) -> None:
         click.echo(f"The configuration is sound. {len(changed)} of {len(FIELDS)} settings differ from the defaults.")
 
 
-def _load(session: Session) -> Settings:
-    return load_settings({}, os.environ, session.config_path, session.data_dir)
+@config.command("set")
+@click.argument("name")
+@click.argument("value")
+@pass_session
+def set_setting(session: Session, name: str, value: str) -> None:
+    """Change a setting in the database: it holds at once, and outranks flag, environment and file.
+
+    Only budgets of racing and `prune_days` can be changed so; everything else is read at start.
+    """
+    from gateway.store.operators import settings as operators
+
+    with session.database() as database:
+        operators.change(database, session.actor, name, value)
+    facts = _facts(settings_in_force(session), name)
+    show_done(session, facts, f"{_toml_line(facts)}. A running gateway follows within a quarter of a second.")
+
+
+@config.command("unset")
+@click.argument("name")
+@pass_session
+def unset_setting(session: Session, name: str) -> None:
+    """Take back what `set` changed: flag, environment, file or default hold again."""
+    from gateway.store.operators import settings as operators
+
+    with session.database() as database:
+        operators.take_back(database, session.actor, name)
+    if name not in CHANGEABLE:
+        show_done(session, {"name": name}, f"{name} is forgotten.")
+        return
+    facts = _facts(settings_in_force(session), name)
+    show_done(session, facts, f"{_toml_line(facts)}, from {facts['origin']}.")
+
+
+def settings_in_force(session: Session) -> Settings:
+    """As `serve` would take them now, with what the database changes. Raises ConfigurationError."""
+    settings = load_settings({}, os.environ, session.config_path, session.data_dir)
+    return with_changes(settings, _changes(session))
+
+
+def _changes(session: Session) -> dict[str, str]:
+    """What the database changes, if there is one that can be read."""
+    if not session.database_path.exists():
+        return {}
+    from gateway.store.snapshot import load_setting_overrides
+
+    try:
+        with session.database(read_only=True) as database:
+            return load_setting_overrides(database)
+    except StoreUnavailable as error:
+        talk(f"Without what the database changes: {error.message}")
+        return {}
 
 
 def _check_tls(settings: Settings) -> None:
@@ -86,6 +136,7 @@ def _facts(settings: Settings, name: str) -> Facts:
         "type": field.type,
         "description": field.description,
         "environment": field.environment,
+        "changeable": name in CHANGEABLE,
     }
 
 

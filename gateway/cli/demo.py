@@ -37,8 +37,9 @@ _ACCOUNTS: dict[str, tuple[int, dict[str, str | int | float | bool]]] = {
 @click.command(cls=Command, json=False)
 @click.option("--port", type=click.IntRange(1, 65_535), metavar="PORT", help="Port; else 8000 or the next free one.")
 @click.option("--fresh", is_flag=True, help="Forget the demo's earlier data first.")
+@click.option("--tui", is_flag=True, help="With the console in this terminal; the gateway ends with it.")
 @pass_session
-def demo(session: Session, port: int | None, fresh: bool) -> None:
+def demo(session: Session, port: int | None, fresh: bool, tui: bool) -> None:
     """Try it: simulated accounts, a funded key, curl lines to paste.
 
     Nothing leaves this machine. The data folder is `demo` in the usual one and is kept between runs.
@@ -50,7 +51,12 @@ def demo(session: Session, port: int | None, fresh: bool) -> None:
     own = Session()
     own.given["data_dir"] = folder
     secret = _prepare(own, fresh=fresh)
-    bind = f"127.0.0.1:{port or free_port()}"
+    port = port or free_port()
+    if tui:
+        _with_console(own, secret, port)
+        talk(f"The demo's data is kept in {folder}; `trigate demo --tui --fresh` begins anew.")
+        return
+    bind = f"127.0.0.1:{port}"
     # The operator's own settings are for the operator's own gateway.
     settings = load_settings({"bind": (bind,), "log_format": "console"}, {}, None, folder)
 
@@ -59,6 +65,25 @@ def demo(session: Session, port: int | None, fresh: bool) -> None:
 
     run_gateway(settings, on_ready)
     talk(f"The demo's data is kept in {folder}; `trigate demo --fresh` begins anew.")
+
+
+def _with_console(session: Session, secret: str, port: int) -> None:
+    """The gateway beside, the console in front. The lines to paste are the first thing it shows."""
+    from admin_tui.widgets.secret import SecretDialog
+    from gateway.cli.beside import gateway_beside
+    from gateway.cli.tui import run_console
+
+    url = f"http://127.0.0.1:{port}"
+    lines = [
+        (
+            "Paste this in another terminal, close this, and watch:",
+            curl(url, secret, "messages", "sonnet", stream=True),
+        ),
+        ("For SDKs and agents:", "\n".join(exports(url, secret, _MODELS))),
+    ]
+    welcome = SecretDialog("A key with play money", secret, lines, file_name="trigate-demo.key", replaceable=True)
+    with gateway_beside(session.data_dir, "127.0.0.1", port):
+        run_console(session, welcome=welcome)
 
 
 def _prepare(session: Session, *, fresh: bool) -> str:
@@ -83,11 +108,12 @@ def _empty(folder: Path, spare: Path) -> None:
     for path in folder.iterdir():
         if path == spare:
             continue
-        if not path.name.startswith("gateway.db") and path.name != "master.key":
+        if not path.name.startswith("gateway.db") and path.name not in ("master.key", "gateway.log"):
             raise UsageError(f"{path} is nothing the demo made. Move it away, or empty {folder} yourself.")
     for path in folder.glob("gateway.db*"):
         path.unlink()
-    (folder / "master.key").unlink(missing_ok=True)
+    for name in ("master.key", "gateway.log"):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _add_accounts(database: "Database", actor: str) -> None:

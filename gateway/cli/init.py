@@ -7,6 +7,7 @@ from msgspec import UNSET
 
 from gateway.cli import words
 from gateway.cli.account_adding import KINDS, add_account, draft, hints, needs_secret, vault_of
+from gateway.cli.account_login import login_hints
 from gateway.cli.command import Command, Session, pass_session
 from gateway.cli.greeting import how_to_call
 from gateway.cli.output import can_ask, show_json, talk
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _KIND_WORDS = {
     "anthropic": "Anthropic, or a server that speaks its Messages API",
     "openai": "OpenAI, or a compatible server (llama.cpp, vLLM, Ollama, LM Studio, OpenRouter)",
+    "claude-cli": "the Claude CLI of this machine, with your own plan",
     "simulated": "made-up answers, to look around",
 }
 
@@ -125,13 +127,14 @@ def _add_account(session: Session, database: "Database", answers: Answers) -> No
         raise UsageError(f"What kind of account is {given['account']}? --kind {'|'.join(KINDS)}")
     kind = given["kind"]
     name = answers.text("account", "Name of the account", kind)
-    url = "" if kind == "simulated" else answers.text("base_url", "Base URL (empty for the vendor's own)")
+    local = kind in ("simulated", "claude-cli")
+    url = given["base_url"] or "" if local else answers.text("base_url", "Base URL (empty for the vendor's own)")
     changes = AccountChanges(
         base_url=url or UNSET,
         models=UNSET if given["models"] is None else given["models"],
         free=True if given["free"] else UNSET,
     )
-    secret = _secret(name, needs_secret(kind, changes), answers, local=kind == "simulated")
+    secret = _secret(name, needs_secret(kind, changes), answers, local=local)
     discover = given["discover"] or (
         bool(url)
         and given["models"] is None
@@ -139,13 +142,14 @@ def _add_account(session: Session, database: "Database", answers: Answers) -> No
     )
     if url and not given["free"] and answers.agrees("Does it cost nothing (a server of your own)?", default=False):
         changes = AccountChanges(base_url=url, models=changes.models, free=True)
-    if not given["no_test"] and not discover:
+    # The Claude CLI of an account can be signed in once the account is there.
+    if not given["no_test"] and not discover and kind != "claude-cli":
         _test(session, database, draft(name, kind, _sealed(session, secret), changes), answers)
     account = add_account(session, database, name, kind, secret, changes, discover=discover)
     talk(f"Account {name} added.")
     if discover and not given["no_test"]:
         _report(session, database, account)
-    for line in hints(database, account):
+    for line in (*login_hints(account), *hints(database, account)):
         talk(line)
 
 

@@ -5,6 +5,7 @@ follows.
 """
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -60,7 +61,7 @@ class ListingFailed(OperatorError):
     """The account did not give its list of models."""
 
 
-def list_models(account: Account, open_secret: Callable[[bytes], str]) -> list[str]:
+def list_models(account: Account, open_secret: Callable[[bytes], str], *, data_dir: Path | None = None) -> list[str]:
     """The ids in the account's own list. Raises ListingFailed, or ConfigurationError for an account that is wrong."""
 
     async def ask(upstream: Upstream) -> list[str]:
@@ -71,7 +72,7 @@ def list_models(account: Account, open_secret: Callable[[bytes], str]) -> list[s
         return upstream.provider.read_models(body)
 
     try:
-        return _run(account, open_secret, ask)
+        return _run(account, open_secret, ask, data_dir)
     except (httpx.HTTPError, OSError, trio.TooSlowError) as error:
         raise ListingFailed(f"{account.name} did not give its list of models. {_broken(error)}") from error
 
@@ -83,6 +84,7 @@ def try_account(
     *,
     model: str | None = None,
     dialect: DialectName | None = None,
+    data_dir: Path | None = None,
 ) -> Probe:
     """One short call. Without `model` the cheapest one the account serves is asked. Raises UsageError where there is
     none, ConfigurationError for an account that is wrong."""
@@ -97,7 +99,7 @@ def try_account(
         return Probe(account.name, not said, spoken, upstream_model, status, now_ms() - started_at, said)
 
     try:
-        return _run(account, open_secret, ask)
+        return _run(account, open_secret, ask, data_dir)
     except (httpx.HTTPError, OSError, trio.TooSlowError) as error:
         duration_ms = now_ms() - started_at
         return Probe(account.name, False, spoken, upstream_model, 0, duration_ms, _broken(error))
@@ -154,6 +156,8 @@ def _verdict(upstream: Upstream, dialect: DialectName, status: int, body: bytes)
     if error is None:
         return ""
     advice = _ADVICE.get(upstream.provider.classify(status, {}, error).cause, "")
+    if "trigate accounts" in error.message:
+        advice = ""  # it says already what to do
     return f"{error.message} {advice}".replace("NAME", upstream.account.name).strip()
 
 
@@ -169,11 +173,16 @@ async def _exchange(upstream: Upstream, request: httpx.Request) -> tuple[int, by
         await close_response(response)
 
 
-def _run(account: Account, open_secret: Callable[[bytes], str], ask: Callable[[Upstream], Awaitable[Answer]]) -> Answer:
+def _run(
+    account: Account,
+    open_secret: Callable[[bytes], str],
+    ask: Callable[[Upstream], Awaitable[Answer]],
+    data_dir: Path | None,
+) -> Answer:
     """Run `ask` with this one account, within a deadline."""
 
     async def run() -> Answer:
-        async with Upstreams(open_secret) as upstreams:
+        async with Upstreams(open_secret, data_dir=data_dir) as upstreams:
             await upstreams.refresh([structs.replace(account, enabled=True)])
             upstream = upstreams.get(account.id)
             if upstream is None:

@@ -10,6 +10,7 @@ from gateway.billing.prices import cost_micro, rates_for
 from gateway.catalog import Price
 from gateway.cli import words
 from gateway.cli.command import Session
+from gateway.cli.lanes import lanes
 from gateway.cli.output import Column, Facts, facts_of, paint_state, show_one, show_table
 from gateway.records import Attempt, Call
 from gateway.store.queries.calls import Story
@@ -32,12 +33,14 @@ _LINES = (
 _ATTEMPTS = (
     Column("#", lambda each: str(each["number"]), right=True),
     Column("ACCOUNT", lambda each: each["account"]),
+    Column("REASON", lambda each: each["reason"]),
     Column("STARTED", lambda each: words.instant(each["started_at"])),
     Column("FIRST", lambda each: _span(each["first_frame_ms"]), right=True),
     Column("TOOK", lambda each: _span(each["duration_ms"]), right=True),
     Column("OUTCOME", lambda each: each["outcome"], paint=paint_state),
     Column("STATUS", lambda each: words.listed(filter(None, (each["status"], each["error_code"])))),
     Column("UPSTREAM COST", lambda each: words.usd(each["cost_micro"]), right=True),
+    Column("BASIS", lambda each: each["usage_basis"].replace("_", " ")),
 )
 
 
@@ -54,7 +57,7 @@ def receipt_facts(story: Story, price: bytes | None, call: Facts, accounts: dict
 
 
 def show_receipt(story: Story, facts: Facts) -> None:
-    """For a reader: the call, its lines, the sum, the attempts."""
+    """For a reader: the call, its lines, the sum, the attempts, and those as lanes on an axis of time."""
     call = story.call
     head = [
         ("call", call.id),
@@ -75,13 +78,17 @@ def show_receipt(story: Story, facts: Facts) -> None:
         click.echo()
         show_table(_LINES, facts["lines"])
     click.echo()
-    show_one(Session(), {}, _sum_lines(call, facts))
+    show_one(Session(), {}, _sum_lines(story, facts))
     if facts["attempts"]:
         click.echo()
         show_table(_ATTEMPTS, facts["attempts"])
+        click.echo()
+        for line in lanes(call, story.attempts, {each["account_id"]: each["account"] for each in facts["attempts"]}):
+            click.echo(line)
 
 
-def _sum_lines(call: Call, facts: Facts) -> list[tuple[str, str]]:
+def _sum_lines(story: Story, facts: Facts) -> list[tuple[str, str]]:
+    call = story.call
     return [
         ("sum", f"${_exact(sum(each['tokens'] * each['rate'] for each in facts['lines']))}" if facts["lines"] else ""),
         ("variants", words.pairs(_factors(facts))),
@@ -90,6 +97,7 @@ def _sum_lines(call: Call, facts: Facts) -> list[tuple[str, str]]:
         ("instead of", _difference(call, facts["computed_micro"])),
         ("price version", call.price_version or "none: free"),
         ("upstream cost", format_usd(call.upstream_cost_micro)),
+        ("of that lost", _overhead(story.attempts)),
         ("beyond its hold", format_usd(call.overshoot_micro) if call.overshoot_micro else ""),
     ]
 
@@ -131,6 +139,17 @@ def _factors(facts: Facts) -> dict[str, str]:
     usage = facts["usage"]
     names = (usage["service_tier"], usage["speed"], f"geo:{usage['inference_geo']}")
     return {name: f"×{Decimal(known[name]) / 10_000:f}" for name in names if name in known}
+
+
+def _overhead(attempts: list[Attempt]) -> str:
+    """What attempts that did not answer cost, and whether that is the last word."""
+    others = [each for each in attempts if each.outcome not in ("won", "open")]
+    micro = sum(each.cost_micro for each in others)
+    bounds = {each.usage_basis for each in others if each.cost_micro} & {"estimated", "upper_bound"}
+    if not micro:
+        return ""
+    says = ", at most" if "upper_bound" in bounds else ", estimated" if bounds else ""
+    return format_usd(micro) + says
 
 
 def _difference(call: Call, computed_micro: int | None) -> str:

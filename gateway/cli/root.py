@@ -20,6 +20,7 @@ COMMANDS = {
     "demo": "Try it: simulated accounts, a funded key, curl lines to paste.",
     "init": "Set up step by step: data folder, first account, first key.",
     "serve": "Run the gateway.",
+    "tui": "The console: live calls, keys, balances, accounts, in this terminal.",
     "status": "Whether the gateway runs, and how it is doing.",
     "customers": "Who pays, and their prepaid balances.",
     "keys": "API keys to hand out.",
@@ -28,8 +29,12 @@ COMMANDS = {
     "models": "The catalog: models, aliases and prices.",
     "usage": "What was called and what it cost.",
     "ledger": "Every movement of money.",
+    "simulate": "Replay made-up traffic through the three race policies, on a virtual clock.",
     "config": "The settings and where they come from.",
     "db": "Care of the database.",
+    "doctor": "Whether everything is as it should be, and what to do where it is not.",
+    "backup": "Copy the database into FILE, as it is at this instant; the gateway goes on meanwhile.",
+    "completion": "Print what makes SHELL complete commands and options.",
 }
 
 

@@ -1,26 +1,12 @@
-"""The state of an account in a word, and why."""
+"""The state of an account in a word, and why, as the command line says it."""
 
 from typing import NamedTuple
 
 from gateway.cli import words
 from gateway.cli.output import Facts, facts_of
 from gateway.clock import now_ms
-from gateway.store.jobs import AccountState
+from gateway.store.queries.account_states import standing
 from gateway.store.queries.views import AccountView
-
-_REASONS = {
-    "rate_limited": "rate limited",
-    "quota": "out of quota",
-    "credentials": "the upstream refuses its credential",
-    "model_missing": "the upstream does not have the model",
-    "overloaded": "overloaded",
-    "server_error": "the upstream fails",
-    "network": "the upstream cannot be reached",
-    "garbage": "the upstream does not answer as it should",
-    "timeout": "the upstream does not answer in time",
-}
-# Causes that waiting alone does not mend have a word of their own.
-_WORDS = {"quota": "out of quota", "credentials": "refused"}
 
 
 class State(NamedTuple):
@@ -31,17 +17,16 @@ class State(NamedTuple):
 
 
 def account_state(view: AccountView, now_at: int) -> State:
-    """ready, disabled, draining, cooling, out of quota, refused, or trying (one call at a time after a cool-down)."""
-    if not view.enabled:
-        return State("disabled", f"trigate accounts enable {view.name}")
-    whole = next((state for state in view.states if not state.model), None)
-    if whole is not None and whole.until_at > now_at:
-        return State(_WORDS.get(whole.reason, "cooling"), _cooling(whole, now_at))
-    if view.draining:
-        return State("draining", "takes no new conversations")
-    if whole is not None and whole.half_open:
-        return State("trying", f"after {_reason(whole)}")
-    return State("ready", words.listed(_models(view, now_at)))
+    """The word of `standing`, why with what is left of it, and the command that ends it."""
+    found = standing(view, now_at)
+    if found.word == "disabled":
+        return State(found.word, f"trigate accounts enable {view.name}")
+    if found.until_at is not None:
+        return State(found.word, _left(found.why, found.until_at, now_at))
+    if found.word == "ready":
+        cooling = [f"{each.model} cooling: {_left(each.why, each.until_at, now_at)}" for each in found.models]
+        return State(found.word, words.listed(cooling))
+    return State(found.word, found.why)
 
 
 def facts_of_view(view: AccountView) -> Facts:
@@ -50,15 +35,5 @@ def facts_of_view(view: AccountView) -> Facts:
     return {**facts_of(view), "state": state.word, "why": state.why}
 
 
-def _models(view: AccountView, now_at: int) -> list[str]:
-    """The models that are cooling while the account itself is not."""
-    cooling = [state for state in view.states if state.model and state.until_at > now_at]
-    return [f"{state.model} cooling: {_cooling(state, now_at)}" for state in cooling]
-
-
-def _cooling(state: AccountState, now_at: int) -> str:
-    return f"{_reason(state)}, {words.span(state.until_at - now_at)} left"
-
-
-def _reason(state: AccountState) -> str:
-    return _REASONS.get(state.reason, state.reason)
+def _left(why: str, until_at: int, now_at: int) -> str:
+    return f"{why}, {words.span(until_at - now_at)} left"

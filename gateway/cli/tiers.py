@@ -8,7 +8,7 @@ import click
 from gateway.cli import words
 from gateway.cli.command import Noun, Session, pass_session
 from gateway.cli.output import Column, Facts, facts_of, show_done, show_list, show_one
-from gateway.cli.values import NoLimit, as_limit, given, limit_given, list_option
+from gateway.cli.values import NoLimit, as_limit, given, limit_given, list_option, merged, pair_option
 from gateway.store.operators import tiers as operators
 from gateway.store.operators.tiers import TierChanges
 from gateway.store.queries.views import list_tiers
@@ -21,6 +21,7 @@ _COLUMNS = (
     Column("PRICE", lambda each: _multiplier(each), right=True),
     Column("RPM", lambda each: words.limit(each["rpm"]), right=True),
     Column("CALLS", lambda each: words.limit(each["concurrency"]), right=True),
+    Column("POLICY", lambda each: _policies(each)),
 )
 
 
@@ -65,6 +66,8 @@ def show(session: Session, name: str) -> None:
         ("requests a minute", words.limit(facts["rpm"])),
         ("tokens a minute", words.limit(facts["tpm"])),
         ("calls at once", words.limit(facts["concurrency"])),
+        ("policy", facts["policy"]),
+        ("policy for", words.pairs(facts["model_policies"])),
         ("spelling", facts["spelling"]),
         ("client gone", facts["on_disconnect"]),
         ("partial answers", "free" if facts["forgive_partial"] else "charged"),
@@ -82,6 +85,12 @@ def show(session: Session, name: str) -> None:
 @click.option("--rpm", type=as_limit, metavar="N|none", help="Requests a minute of each key.")
 @click.option("--tpm", type=as_limit, metavar="N|none", help="Tokens a minute of each key.")
 @click.option("--concurrency", type=as_limit, metavar="N|none", help="Calls at once of each key.")
+@click.option("--policy", metavar="failover|hedge|race", help="When a second account is asked; see `docs/racing.md`.")
+@pair_option(
+    "--policy-for",
+    "The policy for some models, such as claude-haiku-*=race; the first that matches holds. GLOB= takes one back.",
+    "GLOB=POLICY",
+)
 @click.option("--spelling", metavar="dash|dot", help="How model lists write versions: 4-6 or 4.6.")
 @click.option("--on-disconnect", metavar="cancel|drain", help="What becomes of a call whose client has gone.")
 @click.option("--forgive-partial/--charge-partial", default=None, help="Whether interrupted answers are free.")
@@ -101,29 +110,39 @@ def set_tier(
     rpm: int | NoLimit | None,
     tpm: int | NoLimit | None,
     concurrency: int | NoLimit | None,
+    policy: Any,
+    policy_for: dict[str, Any],
     spelling: Any,
     on_disconnect: Any,
     forgive_partial: bool | None,
     translation: Any,
 ) -> None:
     """Change what is named; the rest stays. It holds for the tier's keys at once."""
-    changes = TierChanges(
-        prefix=given(prefix),
-        dialects=given(dialects),
-        models=given(models),
-        multiplier_bp=given(multiplier),
-        rpm=limit_given(rpm),
-        tpm=limit_given(tpm),
-        concurrency=limit_given(concurrency),
-        spelling=given(spelling),
-        on_disconnect=given(on_disconnect),
-        forgive_partial=given(forgive_partial),
-        translation=given(translation),
-    )
     with session.database() as database:
+        before = operators.find(database, name).model_policies
+        changes = TierChanges(
+            prefix=given(prefix),
+            dialects=given(dialects),
+            models=given(models),
+            multiplier_bp=given(multiplier),
+            rpm=limit_given(rpm),
+            tpm=limit_given(tpm),
+            concurrency=limit_given(concurrency),
+            policy=given(policy),
+            model_policies=given(merged(before, policy_for) if policy_for else None),
+            spelling=given(spelling),
+            on_disconnect=given(on_disconnect),
+            forgive_partial=given(forgive_partial),
+            translation=given(translation),
+        )
         changed = operators.change(database, session.actor, name, changes)
     show_done(session, facts_of(changed), f"Tier {name} changed.")
 
 
 def _multiplier(facts: Facts) -> str:
     return f"×{Decimal(facts['multiplier_bp']) / 10_000:f}"
+
+
+def _policies(facts: Facts) -> str:
+    """`hedge`, or `hedge; claude-haiku-*=race`."""
+    return "; ".join(filter(None, (facts["policy"], words.pairs(facts["model_policies"]))))

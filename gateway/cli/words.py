@@ -59,3 +59,11 @@ def pairs(values: dict[str, Any]) -> str:
 def plural(count: int, noun: str) -> str:
     """`1 call`, `2 calls`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def size(count: int) -> str:
+    """`512 bytes`, `1.2 MB`: thousands, as disks are sold."""
+    for unit, bytes_each in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= bytes_each:
+            return f"{count / bytes_each:.1f} {unit}"
+    return plural(count, "byte")

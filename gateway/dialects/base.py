@@ -68,7 +68,7 @@ class Peek(Struct):
     `output_limit` is the caller's own (`max_tokens`, `max_completion_tokens`, `max_output_tokens`).
     `choices` is how many answers of that length were asked for (`n` on Chat), so a hold multiplies the two.
     `input_estimate` is bytes / 3 with base64 left out and images and documents counted by formula. `cache_writes` says
-    that the request may ask for some.
+    that the request may ask for some. `text` is the body without its base64, to be searched.
     """
 
     fields: dict[str, msgspec.Raw]
@@ -81,6 +81,7 @@ class Peek(Struct):
     choices: int = 1
     references: tuple[ObjectReference, ...] = ()
     cache_writes: bool = False
+    text: bytes = b""
 
 
 class UpstreamError(Struct, frozen=True):

@@ -67,6 +67,7 @@ def peek(body: bytes, *, limit_required: bool = True, fields: dict[str, msgspec.
         choices=choices,
         references=find_references(fields, scanned.text, name),
         cache_writes=asks_for_cache_writes(scanned.text),
+        text=scanned.text,
     )
 
 

@@ -8,15 +8,19 @@ from typing import Any
 import msgspec
 
 from gateway.dialects.base import ERROR_TYPES, UpstreamError
-from gateway.errors import CallError, OutOfCredit, Overloaded
+from gateway.errors import CallError, OutOfCredit, Overloaded, UnknownModel, UpstreamFailed
 from gateway.records import DialectName
 
 _MAX_MESSAGE_CHARACTERS = 2_000
 _MAX_RAW_BYTES = 65_536
 
+VALIDATION_ERROR = "validation_error"
+_WHOLE_BODY = "body"
+
 _STATUS_BY_CODE = {
     "invalid_request_error": 400,
     "invalid_prompt": 400,
+    "validation_error": 400,
     "context_length_exceeded": 400,
     "authentication_error": 401,
     "invalid_api_key": 401,
@@ -41,6 +45,8 @@ _STATUS_BY_CODE = {
 
 def status_of(dialect: DialectName, error: CallError) -> int:
     """The HTTP status of an error: 529 is Anthropic's own, and Codex takes only a 429 for an empty balance."""
+    if error.wire_status is not None:
+        return error.wire_status
     if dialect != "messages" and error.status == 529:
         return 503
     if dialect == "responses" and error.status == 402:
@@ -63,24 +69,37 @@ def failed_response_code(error: CallError) -> str:
 
 
 def envelope(dialect: DialectName, error: CallError, request_id: str) -> dict[str, Any]:
-    """The error as JSON values. `param` and `details.field` name the member of the caller's body that is to blame."""
+    """The error as JSON values. `param` and `details.field` name the member of the caller's body that is to blame,
+    `details.issue` says what is wrong with it."""
     types = ERROR_TYPES[dialect]
     code = code_of(dialect, error)
     inner: dict[str, Any] = {
-        "type": types.get(error.status, types[500]),
+        "type": error.wire_type or types.get(error.status, types[500]),
         "message": error.message,
         "code": code,
         "param": error.field,
     }
     details = dict(error.details or {})
-    if error.field is not None:
-        details["field"] = error.field
+    field = error.field or (_WHOLE_BODY if error.wire_type == VALIDATION_ERROR else None)
+    if field is not None:
+        details |= {"field": field, "issue": error.issue or error.message}
     if dialect == "messages":
         # Anthropic clients branch on this word; their SDK exposes `error.details`, not `error.code`.
         details.setdefault("error_code", code)
     if details:
         inner["details"] = details
     return {"type": "error", "error": inner, "request_id": request_id}
+
+
+def without_keys(error: CallError) -> CallError:
+    """An error as a gateway without keys words it, whose callers are told of four kinds of failure: what is wrong with
+    a request is a `validation_error` in every dialect, its details always complete, and an account that failed is a
+    500. What has another status is worded as ever."""
+    if error.status == 400 or (isinstance(error, UnknownModel) and error.field is not None):
+        error.wire_type = VALIDATION_ERROR
+    elif isinstance(error, UpstreamFailed):
+        error.wire_status = 500
+    return error
 
 
 def error_body(dialect: DialectName, error: CallError, request_id: str) -> tuple[int, bytes]:

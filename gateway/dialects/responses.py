@@ -54,6 +54,7 @@ def peek(body: bytes, *, limit_required: bool = True, fields: dict[str, msgspec.
         input_estimate=scanned.tokens,
         references=find_references(fields, scanned.text, name),
         cache_writes=asks_for_cache_writes(scanned.text),
+        text=scanned.text,
     )
 
 

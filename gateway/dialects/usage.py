@@ -95,6 +95,21 @@ def responses_usage(reported: Mapping[str, Any], *, service_tier: str = "", tool
     )
 
 
+def add(first: Usage, second: Usage) -> Usage:
+    """Two parts of one answer. The later part's tier, speed and place stand for both."""
+    counts = {
+        name: getattr(first, name) + getattr(second, name)
+        for name, kind in Usage.__annotations__.items()
+        if kind is int
+    }
+    return Usage(
+        **counts,
+        service_tier=second.service_tier or first.service_tier,
+        speed=second.speed or first.speed,
+        inference_geo=second.inference_geo or first.inference_geo,
+    )
+
+
 def merge_reports(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:
     """Two Chat usage objects of one stream: the larger of each count, the later of everything else that is not null.
 

@@ -45,10 +45,18 @@ def identify(
         _check_address(caller, client_ip)
         return caller
     if keyless:
-        return keyless_caller(snapshot)
+        caller = keyless_caller(snapshot)
+        _check_address(caller, client_ip)
+        return caller
     if credential is None:
         raise Unauthenticated("No API key. Send it as `x-api-key: KEY` or `Authorization: Bearer KEY`.")
     raise Unauthenticated("Invalid API key: it is unknown, expired, disabled or revoked.")
+
+
+def has_valid_key(headers: Mapping[str, str], snapshot: Snapshot, now_ms: int) -> bool:
+    """Whether a request carries a key that is served under its own limits."""
+    credential = credential_of(headers)
+    return credential is not None and _look_up(credential, snapshot, now_ms) is not None
 
 
 def check_guessing(client_ip: str, limiter: Limiter, *, rate: int, now: float) -> None:

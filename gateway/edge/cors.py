@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 Headers = list[tuple[bytes, bytes]]
-_EXPOSED = b"request-id, x-request-id, retry-after, x-gateway-cost-micro, x-gateway-balance-micro, x-gateway-warnings"
+_EXPOSED = (
+    b"request-id, x-request-id, retry-after, x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset, "
+    b"x-gateway-cost-micro, x-gateway-balance-micro, x-gateway-warnings"
+)
 
 
 def cors_headers(headers: Mapping[str, str], allowed: Sequence[str]) -> Headers:

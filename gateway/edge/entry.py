@@ -17,14 +17,15 @@ from gateway.dialects import dialect_named
 from gateway.dialects.base import Dialect
 from gateway.dialects.peek import read_fields
 from gateway.edge.address import UNIX_PEER, client_address, parse_networks
-from gateway.edge.auth import check_guessing, credential_of, identify
+from gateway.edge.auth import check_guessing, credential_of, has_valid_key, identify
 from gateway.edge.client import Client
 from gateway.edge.cors import cors_headers, preflight_headers
 from gateway.edge.headers import header_map
+from gateway.edge.keyless import KeylessCallers
 from gateway.edge.pages import register_pages
-from gateway.edge.routing import Operation, Route, chat_path_dialect, error_dialect, route
-from gateway.errors import BodyTooLarge, CallError, InternalError, RateLimited, Unauthenticated, UpgradeRequired
-from gateway.limits.headers import ip_headers
+from gateway.edge.routing import Operation, Route, chat_path_dialect, error_dialect, is_bare_chat_path, route
+from gateway.errors import BodyTooLarge, CallError, InternalError, Unauthenticated, UpgradeRequired
+from gateway.records import DialectName
 from gateway.relay import relay
 from gateway.services import Services
 from gateway.stored import count_tokens, stored_response
@@ -65,6 +66,7 @@ class Gateway(QuartTrio):
         self._trusted = parse_networks(services.settings.trusted_proxies)
         self._trust_unix = UNIX_PEER in services.settings.trusted_proxies
         self._keyless = services.settings.auth == "none"
+        self._keyless_callers = KeylessCallers(services.settings, services.limiter)
         register_pages(self, services)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -76,25 +78,20 @@ class Gateway(QuartTrio):
         path = scope["path"]
         request_id = new_id("req_")
         try:
-            where = route(scope["method"], path, headers)
+            where = self._route(scope, headers, client)
             if where.operation not in HANDLED_HERE:
                 scope["trigate.request_id"] = request_id
+                scope["trigate.headers"] = client.headers
                 await super().__call__(scope, receive, send)
                 return
             await self._handle(where, scope, headers, receive, client, request_id)
         except CallError as error:
-            await self._refuse(error, path, headers, client, request_id)
+            await self._refuse(error, self._words(path, headers), client, request_id)
         except OSError:
             return
         except Exception:
             logger.exception("request_failed", request_id=request_id, path=path)
-            await self._refuse(
-                InternalError("The gateway failed. The operator's log has the details."),
-                path,
-                headers,
-                client,
-                request_id,
-            )
+            await self._refuse(InternalError(FAILED), self._words(path, headers), client, request_id)
 
     async def caller(self, scope: Any, headers: dict[str, str]) -> Caller:
         """Who calls, for every route that needs a key. Raises Unauthenticated, Forbidden, RateLimited.
@@ -119,6 +116,20 @@ class Gateway(QuartTrio):
         peer = scope.get("client")
         return client_address(peer[0] if peer else None, headers, self._trusted, trust_unix=self._trust_unix)
 
+    def _route(self, scope: Any, headers: dict[str, str], client: Client) -> Route:
+        """Where a request goes. Without a key it is counted first, if it can go anywhere."""
+        keyless = self._keyless and not has_valid_key(headers, self.services.configuration.snapshot, now_ms())
+        address = self.address(scope, headers) if keyless else ""
+        try:
+            where = route(scope["method"], scope["path"], headers)
+        except CallError:
+            if keyless:
+                self._keyless_callers.tell(address, client)
+            raise
+        if keyless:
+            self._keyless_callers.admit(where.operation, headers, address, client)
+        return where
+
     async def _handle(
         self, where: Route, scope: Any, headers: dict[str, str], receive: Receive, client: Client, request_id: str
     ) -> None:
@@ -129,35 +140,23 @@ class Gateway(QuartTrio):
         if operation is Operation.RESPONSES_SOCKET:
             raise UpgradeRequired("WebSocket is not served here. POST /v1/responses with stream: true.")
         caller = await self.caller(scope, headers)
-        address = self.address(scope, headers)
-        if caller.key is None and operation in CALLS:
-            client.headers += self._check_address(address)
         body = await read_body(receive, headers, self.services.settings.max_body_bytes)
         watch = scope["extensions"]["trigate.client"].watch
         dialect, fields = self._dialect(where, headers, body)
         required = where.path == "/v1/messages"
         query = scope["query_string"].decode("latin-1")
         path = upstream_path(where, dialect)
+        address = self.address(scope, headers)
         inbound = Inbound(request_id, caller, dialect, path, headers, address, body, query, required, fields)
-        if operation in STORED:
-            await stored_response(inbound, STORED[operation], where.object_id, client, self.services, watch)
-        elif operation in COUNTS:
-            await count_tokens(inbound, client, self.services, watch)
-        else:
-            await relay(inbound, client, self.services, watch)
-
-    def _check_address(self, address: str) -> Headers:
-        """The keyless limit: requests a minute of one address. Returns what its headers say is left."""
-        settings = self.services.settings
-        decision = self.services.limiter.check_ip(
-            address, now=trio.current_time(), rate=settings.ip_rpm, burst=settings.ip_burst
-        )
-        headers = ip_headers(decision, now_ms())
-        if not decision.allowed:
-            raise RateLimited(
-                "Too many requests from this address.", retry_after_s=decision.retry_after_s, headers=headers
-            )
-        return headers
+        try:
+            if operation in STORED:
+                await stored_response(inbound, STORED[operation], where.object_id, client, self.services, watch)
+            elif operation in COUNTS:
+                await count_tokens(inbound, client, self.services, watch)
+            else:
+                await relay(inbound, client, self.services, watch)
+        except CallError as error:
+            await self._refuse(error, dialect, client, request_id)
 
     def _dialect(
         self, where: Route, headers: dict[str, str], body: bytes
@@ -166,24 +165,32 @@ class Gateway(QuartTrio):
         if where.dialect is not None:
             return dialect_named(where.dialect), None
         fields = read_fields(body)
-        name = chat_path_dialect(
+        return dialect_named(self._chat_path_dialect(fields, headers)), fields
+
+    def _words(self, path: str, headers: dict[str, str]) -> Dialect:
+        """The dialect of an error whose request was never read. Where callers have no keys, the bare chat path is
+        what it is taken for when a body does not tell."""
+        name = error_dialect(path, headers)
+        if self._keyless and is_bare_chat_path(path):
+            name = self._chat_path_dialect({}, headers)
+        return dialect_named(name)
+
+    def _chat_path_dialect(self, fields: dict[str, msgspec.Raw], headers: dict[str, str]) -> DialectName:
+        return chat_path_dialect(
             fields,
             headers,
             has_credential=credential_of(headers) is not None,
             keyless_default=self.services.settings.keyless_chat_dialect,
         )
-        return dialect_named(name), fields
 
-    async def _refuse(
-        self, error: CallError, path: str, headers: dict[str, str], client: Client, request_id: str
-    ) -> None:
-        """The error in the words of the route's dialect. After the head has gone out only closing is left."""
+    async def _refuse(self, error: CallError, dialect: Dialect, client: Client, request_id: str) -> None:
+        """The error in the words of a dialect. After the head has gone out only closing is left."""
         self.services.metrics.limit_refused(error.code)
         try:
             if client.started:
                 await client.abort()
                 return
-            status, body = dialect_named(error_dialect(path, headers)).error_body(error, request_id)
+            status, body = dialect.error_body(self.services.worded(error), request_id)
             closing = [(b"connection", b"close")] if isinstance(error, BodyTooLarge) else []
             await client.respond(status, [*error_headers(error, request_id), *closing], body)
         except OSError:

@@ -103,6 +103,12 @@ def error_dialect(path: str, headers: Mapping[str, str]) -> DialectName:
     return _listing_dialect(namespace, headers)
 
 
+def is_bare_chat_path(path: str) -> bool:
+    """Chat's path outside the `/openai` namespace, where the body decides what it is."""
+    namespace, tail = _tail(path)
+    return tail == "chat/completions" and namespace != "openai"
+
+
 def _tail(path: str) -> tuple[str, str]:
     """The namespace and what is left of a path without it, its `/v1`s and its outer slashes."""
     segments = path.strip("/").split("/")

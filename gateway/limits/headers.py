@@ -37,11 +37,10 @@ def openai_headers(requests: Decision | None, tokens: Decision | None) -> Header
     return headers
 
 
-def ip_headers(decision: Decision, now_ms: int) -> Headers:
-    """`x-ratelimit-limit/remaining/reset` of a keyless caller: requests a minute, how many of them the coming minute
-    still has, and the Unix second at which all are there again. What may come at once is less, the burst."""
-    used = math.ceil(decision.reset_s * decision.limit / 60 - 1e-6)
-    remaining = max(0, decision.limit - used) if decision.allowed else 0
+def ip_headers(decision: Decision, burst: int, now_ms: int) -> Headers:
+    """`x-ratelimit-limit/remaining/reset` of a keyless caller: requests a minute, how many of them are left, and the
+    Unix second at which all are there again. The burst on top is not advertised: who has eaten into it has 0 left."""
+    remaining = min(decision.limit, max(0, decision.remaining - burst))
     return [
         (b"x-ratelimit-limit", b"%d" % decision.limit),
         (b"x-ratelimit-remaining", b"%d" % remaining),

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from gateway.limits.gcra import Decision, gcra, give_back
 
 IP_RATE, IP_BURST = 60, 10
-"""Keyless callers: 60 requests a minute, 10 at once."""
+"""Keyless callers: 60 requests a minute, and 10 more in a burst."""
 
 FAILED_RATE, FAILED_BURST = 10, 20
 """Wrong keys one address may try: twenty, then one in six seconds."""
@@ -92,9 +92,12 @@ class Limiter:
             tat = max(self._tokens.get(key_id), now)
             self._tokens.set(key_id, give_back(tat, tpm, estimated - actual), now)
 
-    def check_ip(self, address: str, *, now: float, rate: int = IP_RATE, burst: int = IP_BURST) -> Decision:
-        """Admit a request of a keyless caller."""
-        return self._take(self._addresses, address, now, rate, burst)
+    def check_ip(
+        self, address: str, *, now: float, rate: int = IP_RATE, burst: int = IP_BURST, cost: int = 1
+    ) -> Decision:
+        """Admit a request of a keyless caller: a bucket of `rate + burst`, refilled at `rate` a minute. With a cost of
+        0 it only says what is left."""
+        return self._take(self._addresses, address, now, rate, rate + burst, cost)
 
     def failed_lookup(
         self, address: str, *, now: float, rate: int = FAILED_RATE, burst: int = FAILED_BURST
@@ -108,10 +111,10 @@ class Limiter:
         return len(self._requests) + len(self._tokens) + len(self._addresses) + len(self._failures)
 
     @staticmethod
-    def _take(buckets: _Buckets, address: str, now: float, rate: int, burst: int) -> Decision:
+    def _take(buckets: _Buckets, address: str, now: float, rate: int, size: int, cost: int = 1) -> Decision:
         name = network_of(address)
-        decision = gcra(buckets.get(name), now, rate, burst)
-        if decision.allowed:
+        decision = gcra(buckets.get(name), now, rate, size, cost)
+        if decision.allowed and cost:
             buckets.set(name, decision.tat, now)
         return decision
 

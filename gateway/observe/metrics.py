@@ -20,6 +20,7 @@ from gateway.records import Attempt, Call, Usage
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _SECONDS_TO_FIRST_TOKEN = (0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 8, 13, 20, 30, 60, 120, 300)
+_SECONDS_OF_DELAYS = (2, 2.5, 3, 4, 5, 6.5, 8, 10, 13, 16, 20)
 _SECONDS_OF_CALLS = (0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300, 600, 1_800, 3_600)
 _SECONDS_OF_COMMITS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
@@ -64,6 +65,24 @@ METRICS: tuple[Metric, ...] = (
         _SECONDS_OF_CALLS,
     ),
     Metric("trigate_attempts_total", "counter", "Attempts at accounts", ("account", "outcome", "cause")),
+    Metric("trigate_hedges_sent_total", "counter", "Attempts made while another was at work", ("model",)),
+    Metric("trigate_hedges_won_total", "counter", "Hedges that answered before the first account", ("model",)),
+    Metric("trigate_hedges_denied_total", "counter", "Hedges and races that were not made, and why", ("reason",)),
+    Metric("trigate_race_overhead_micro_total", "counter", "Micro-dollars of attempts that lost", ("model",)),
+    Metric(
+        "trigate_hedge_delay_seconds",
+        "histogram",
+        "Time a first account was given before a second would be asked",
+        (),
+        _SECONDS_OF_DELAYS,
+    ),
+    Metric(
+        "trigate_raced_ttft_seconds",
+        "histogram",
+        "Time to a call's first content: `alone`, after a `hedge`, in a `race`",
+        ("raced",),
+        _SECONDS_TO_FIRST_TOKEN,
+    ),
     Metric("trigate_limits_refused_total", "counter", "Requests the gateway itself refused, by code", ("reason",)),
     Metric("trigate_open_calls", "gauge", "Calls being served"),
     Metric("trigate_holds_micro", "gauge", "Micro-dollars held for open calls"),
@@ -97,6 +116,13 @@ class Metrics:
         self._ttft = cast(Histogram, made["trigate_ttft_seconds"])
         self._duration = cast(Histogram, made["trigate_call_seconds"])
         self._attempts = cast(Counter, made["trigate_attempts_total"])
+        self._hedges_sent = cast(Counter, made["trigate_hedges_sent_total"])
+        self._hedges_won = cast(Counter, made["trigate_hedges_won_total"])
+        self._hedges_denied = cast(Counter, made["trigate_hedges_denied_total"])
+        self._overhead = cast(Counter, made["trigate_race_overhead_micro_total"])
+        self._hedge_delay = cast(Histogram, made["trigate_hedge_delay_seconds"])
+        raced = cast(Histogram, made["trigate_raced_ttft_seconds"])
+        self._raced_ttft = {each: raced.labels(each) for each in ("alone", "hedge", "race")}
         self._refused = cast(Counter, made["trigate_limits_refused_total"])
         self._commit = cast(Histogram, made["trigate_commit_seconds"])
         self.open_calls = cast(Gauge, made["trigate_open_calls"])
@@ -105,6 +131,7 @@ class Metrics:
         self.cooldowns = cast(Gauge, made["trigate_cooldowns"])
         self.ledger_queue = cast(Gauge, made["trigate_ledger_queue"])
         self._names: dict[int, str] = {}
+        self._raced_models: set[str] = set()
         self._models: dict[tuple[str, str], _ModelChildren] = {}
         self._call_children: dict[tuple[str, str, str, int], Counter] = {}
         self._attempt_children: dict[tuple[int, str, str], Counter] = {}
@@ -130,9 +157,33 @@ class Metrics:
             self._overshoot.inc(call.overshoot_micro)
         if call.ttft_ms is not None:
             model.ttft.observe(call.ttft_ms / 1_000)
+            self._raced_ttft[_raced(attempts)].observe(call.ttft_ms / 1_000)
         model.duration.observe(call.duration_ms / 1_000)
         for attempt in attempts:
             self._attempt_child(attempt).inc()
+            # One that still drains is counted when its cost is known: `race_overhead`.
+            if attempt.outcome == "lost" and attempt.cost_micro:
+                self.race_overhead(call.model, attempt.cost_micro)
+
+    def hedge_sent(self, model: str) -> None:
+        """Count an attempt made while another was at work, by a hedge or a race."""
+        self._hedges_sent.labels(self._bounded(model)).inc()
+
+    def hedge_won(self, model: str) -> None:
+        """Count one of them that answered first."""
+        self._hedges_won.labels(self._bounded(model)).inc()
+
+    def hedge_denied(self, reason: str) -> None:
+        """Count a hedge or race that was not made. `reason` is a `Denial`."""
+        self._hedges_denied.labels(str(reason)).inc()
+
+    def race_overhead(self, model: str, micro: int) -> None:
+        """Count what an attempt cost that lost and was read to its end after its call was settled."""
+        self._overhead.labels(self._bounded(model)).inc(micro)
+
+    def hedge_delay(self, seconds: float) -> None:
+        """Count how long a first account was given."""
+        self._hedge_delay.observe(seconds)
 
     def limit_refused(self, reason: str) -> None:
         """Count a refusal. `reason` is the error's code."""
@@ -145,6 +196,14 @@ class Metrics:
     def render(self) -> bytes:
         """The page, in Prometheus' text format (`CONTENT_TYPE`)."""
         return generate_latest(self.registry)
+
+    def _bounded(self, model: str) -> str:
+        """The model as a label; past the limit, `other`."""
+        if model not in self._raced_models:
+            if len(self._raced_models) >= _MOST_LABEL_SETS:
+                return "other"
+            self._raced_models.add(model)
+        return model
 
     def _model_children(self, dialect: str, model: str) -> "_ModelChildren":
         children = self._models.get((dialect, model))
@@ -180,6 +239,11 @@ class Metrics:
             child = self._attempts.labels(name, attempt.outcome, attempt.error_code or "none")
             self._attempt_children[labels] = child
         return child
+
+
+def _raced(attempts: Sequence[Attempt]) -> str:
+    """Whether the call had more than one account at work."""
+    return next((each.reason for each in attempts if each.reason in ("hedge", "race")), "alone")
 
 
 class _ModelChildren(Struct, frozen=True):

@@ -112,8 +112,13 @@ def operator_transaction(database: Database, timeout_s: float = 10.0) -> Iterato
 
 @contextmanager
 def read_transaction(database: Database) -> Iterator[None]:
-    """Several reads that see one state. Keep it short: an open read holds the whole WAL back."""
+    """Several reads that see one state; inside another one, part of it. Keep it short: an open read holds the whole WAL
+    back.
+    """
     connection: apsw.Connection = database.connection()
+    if connection.in_transaction:
+        yield
+        return
     connection.execute("BEGIN")
     try:
         yield

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from gateway.records import Attempt, Call, Settlement, UpstreamObject
+from gateway.store.affinity import BindingRow
 from gateway.store.responses import StoredResponse
 
 
@@ -51,9 +52,10 @@ class Settle(Struct, frozen=True):
 
 
 class Checkpoint(Struct, frozen=True):
-    """Open calls as they stand. A call that was settled meanwhile is left alone."""
+    """Open calls as they stand, and their attempts. What was settled meanwhile is left alone."""
 
     calls: list[Call]
+    attempts: list[Attempt] = []
 
 
 class FinishDrain(Struct, frozen=True):
@@ -63,12 +65,13 @@ class FinishDrain(Struct, frozen=True):
 
 
 class RememberState(Struct, frozen=True):
-    """Once a second: changed states, and every gauge (those not named are gone)."""
+    """Once a second: changed states and bindings, and every gauge (those not named are gone)."""
 
     account_states: list[AccountState]
     key_states: list[KeyState]
     gauges: list[Gauge]
     heartbeat: Heartbeat | None = None
+    bindings: list[BindingRow] = []
 
 
 class RememberPrices(Struct, frozen=True):

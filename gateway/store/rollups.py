@@ -1,7 +1,8 @@
 """Settled calls added up by hour and day (UTC, by when they started), customer, key, model and account.
 
 Calls, tokens and the charge count under the account that served the call; attempts and what they cost the operator
-under the account that was tried. So Σ charged_micro is what customers paid and Σ upstream_micro what accounts cost.
+under the account that was tried. So Σ charged_micro is what customers paid and Σ upstream_micro what accounts cost;
+Σ overhead_micro is the part of it that went to attempts which lost a race.
 """
 
 from collections.abc import Iterable
@@ -34,6 +35,7 @@ COUNT_COLUMNS = (
     *TOKEN_COLUMNS,
     "charged_micro",
     "upstream_micro",
+    "overhead_micro",
 )
 
 UPSERT = (
@@ -52,8 +54,8 @@ _NO_TOKENS = (0,) * len(TOKEN_COLUMNS)
 
 
 def upstream_change(group: Group, change_micro: int) -> dict[Group, Counts]:
-    """What a corrected upstream cost adds to its group."""
-    return {group: (0, 0, 0, 0, 0, 0, *_NO_TOKENS, 0, change_micro)}
+    """What the corrected cost of an attempt that lost adds to its group."""
+    return {group: (0, 0, 0, 0, 0, 0, *_NO_TOKENS, 0, change_micro, change_micro)}
 
 
 def add_up(settlements: Iterable[Settlement]) -> dict[Group, Counts]:
@@ -64,18 +66,20 @@ def add_up(settlements: Iterable[Settlement]) -> dict[Group, Counts]:
         hour_at = call.started_at - call.started_at % HOUR_MS
         account_id = call.account_id or 0
         group = (hour_at, call.customer_id, call.key_id or 0, call.model, account_id)
-        tried = failed = 0
+        tried = failed = overhead_micro = 0
         # What no attempt accounts for (a call of a dead process) stands under the account that served it.
         upstream_micro = call.upstream_cost_micro
         for attempt in settlement.attempts:
             is_failure = attempt.outcome == "failed"
+            lost_micro = attempt.cost_micro if attempt.outcome in ("lost", "draining") else 0
             if attempt.account_id == account_id:
                 tried += 1
                 failed += is_failure
+                overhead_micro += lost_micro
                 continue
             upstream_micro -= attempt.cost_micro
             other = (*group[:4], attempt.account_id)
-            _add(totals, other, (0, 0, 0, 0, 1, int(is_failure), *_NO_TOKENS, 0, attempt.cost_micro))
+            _add(totals, other, (0, 0, 0, 0, 1, int(is_failure), *_NO_TOKENS, 0, attempt.cost_micro, lost_micro))
         outcome = call.outcome
         counts = (
             1,
@@ -87,6 +91,7 @@ def add_up(settlements: Iterable[Settlement]) -> dict[Group, Counts]:
             *_tokens(call.usage),
             settlement.charge_micro or 0,
             upstream_micro,
+            overhead_micro,
         )
         _add(totals, group, counts)
     return totals

@@ -46,6 +46,7 @@ class Tier(Model):
     tpm = BigIntegerField(null=True)
     concurrency = BigIntegerField(null=True)
     policy = TextField()
+    model_policies = JsonField()
     on_disconnect = TextField()
     forgive_partial = BooleanField()
     translation = TextField()
@@ -95,6 +96,7 @@ class Account(Model):
     enabled = BooleanField()
     draining = BooleanField()
     free = BooleanField()
+    cost_prices = JsonField()
     proxy = TextField(null=True)
     extra_headers = JsonField()
     on_cancel = TextField()
@@ -131,6 +133,14 @@ class PriceOverride(Model):
     class Meta:
         table_name = "price_overrides"
         primary_key = False
+
+
+class SettingOverride(Model):
+    name = TextField(primary_key=True)
+    value = TextField()
+
+    class Meta:
+        table_name = "setting_overrides"
 
 
 class Audit(Model):

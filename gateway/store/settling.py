@@ -7,6 +7,7 @@ import apsw
 
 from gateway.records import Attempt, Settlement, UpstreamObject
 from gateway.store import statements
+from gateway.store.jobs import Checkpoint
 from gateway.store.rollups import HOUR_MS, UPSERT, add_up, rollup_rows, upstream_change
 from gateway.store.statements import attempt_row, call_row
 
@@ -40,11 +41,19 @@ def settle_calls(
         if settlement.forgotten_objects:
             forgotten += [(call.customer_id, object_id) for object_id in settlement.forgotten_objects]
     connection.executemany(statements.WRITE_CALL, calls)
-    connection.executemany(statements.INSERT_ATTEMPT, attempts)
+    connection.executemany(statements.WRITE_ATTEMPT, attempts)
     connection.executemany(statements.INSERT_CHARGE, charges)
     connection.executemany(UPSERT, rollup_rows(add_up(fresh)))
     remember_objects(connection, objects, forgotten)
     return len(fresh)
+
+
+def checkpoint_calls(connection: apsw.Connection, checkpoint: Checkpoint, *, gateway_id: str, boot_id: str) -> None:
+    """Write open calls as they stand. An attempt without an open call is one whose call was settled meanwhile."""
+    connection.executemany(
+        statements.WRITE_CALL, [call_row(call, "open", None, gateway_id, boot_id) for call in checkpoint.calls]
+    )
+    connection.executemany(statements.CHECKPOINT_ATTEMPT, [attempt_row(attempt) for attempt in checkpoint.attempts])
 
 
 def remember_objects(
@@ -76,7 +85,7 @@ def finish_drain(connection: apsw.Connection, attempt: Attempt) -> bool:
     bound_micro, account_id, started_at, customer_id, key_id, model = found[0]
     change_micro = attempt.cost_micro - bound_micro
     connection.execute("DELETE FROM attempts WHERE call_id = ? AND number = ?", (attempt.call_id, attempt.number))
-    connection.execute(statements.INSERT_ATTEMPT, attempt_row(attempt))
+    connection.execute(statements.WRITE_ATTEMPT, attempt_row(attempt))
     connection.execute(
         "UPDATE calls SET upstream_cost_micro = upstream_cost_micro + ? WHERE id = ?", (change_micro, attempt.call_id)
     )

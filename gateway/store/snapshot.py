@@ -30,6 +30,11 @@ def load_overrides(database: Database, shipped: Catalog) -> Catalog:
     return with_overrides(shipped, models, aliases, prices)
 
 
+def load_setting_overrides(database: Database) -> dict[str, str]:
+    """Settings changed in the database: name -> value as text."""
+    return {str(name): str(value) for name, value in rows(database, "SELECT name, value FROM setting_overrides")}
+
+
 def load_snapshot(database: Database, shipped: Catalog) -> records.Snapshot:
     """All of it as of one revision. Revoked keys are in it too: their open calls are to be cut."""
     with read_transaction(database):
@@ -45,4 +50,5 @@ def load_snapshot(database: Database, shipped: Catalog) -> records.Snapshot:
             tiers={tier.name: tier for tier in tiers},
             accounts=tuple(accounts),
             catalog=load_overrides(database, shipped),
+            setting_overrides=load_setting_overrides(database),
         )

@@ -56,6 +56,7 @@ _ATTEMPT_FIELDS = (
     "number",
     "account_id",
     "started_at",
+    "reason",
     "first_frame_ms",
     "duration_ms",
     "outcome",
@@ -81,7 +82,18 @@ WRITE_CALL = (
     + ", ".join(f"{name} = excluded.{name}" for name in CALL_COLUMNS if name != "id")
     + " WHERE state = 'open'"
 )
-INSERT_ATTEMPT = _insert("attempts", ATTEMPT_COLUMNS) + " ON CONFLICT DO NOTHING"
+# An attempt that has ended stays as it is.
+_UNLESS_ENDED = (
+    " ON CONFLICT (call_id, number) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in ATTEMPT_COLUMNS if name not in ("call_id", "number"))
+    + " WHERE outcome = 'open'"
+)
+WRITE_ATTEMPT = _insert("attempts", ATTEMPT_COLUMNS) + _UNLESS_ENDED
+CHECKPOINT_ATTEMPT = (
+    f"INSERT INTO attempts ({', '.join(ATTEMPT_COLUMNS)}) "
+    f"SELECT {', '.join(f'?{n + 1}' for n in range(len(ATTEMPT_COLUMNS)))} "
+    "WHERE EXISTS (SELECT 1 FROM calls WHERE id = ?1 AND state = 'open')"
+) + _UNLESS_ENDED
 # The trigger on the ledger moves the balance, and fires only for a row that was inserted.
 INSERT_CHARGE = (
     "INSERT INTO ledger (customer_id, kind, amount_micro, at, call_id, gateway_id, boot_id, previous_id) "
@@ -116,5 +128,5 @@ def call_row(call: Call, state: str, charge_micro: int | None, gateway_id: str, 
 
 
 def attempt_row(attempt: Attempt) -> tuple[Any, ...]:
-    """What `INSERT_ATTEMPT` binds."""
+    """What `WRITE_ATTEMPT` binds."""
     return (*_attempt_fields(attempt), *_usage_fields(attempt.usage))

@@ -8,6 +8,7 @@ from typing import Any, assert_never
 import apsw
 
 from gateway.store import statements
+from gateway.store.affinity import remember_bindings
 from gateway.store.database import begin_immediate, connect_raw, roll_back
 from gateway.store.jobs import (
     Checkpoint,
@@ -20,7 +21,7 @@ from gateway.store.jobs import (
     Settle,
 )
 from gateway.store.responses import remember_responses
-from gateway.store.settling import finish_drain, remember_objects, settle_calls
+from gateway.store.settling import checkpoint_calls, finish_drain, remember_objects, settle_calls
 
 _LOCK_TIMEOUT_S = 5.0
 
@@ -81,9 +82,8 @@ class Transactor:
 
     def _write_one(self, connection: apsw.Connection, job: Job) -> None:
         match job:
-            case Checkpoint(calls=calls):
-                rows = [statements.call_row(call, "open", None, self._gateway_id, self._boot_id) for call in calls]
-                connection.executemany(statements.WRITE_CALL, rows)
+            case Checkpoint():
+                checkpoint_calls(connection, job, gateway_id=self._gateway_id, boot_id=self._boot_id)
             case FinishDrain(attempt=attempt):
                 finish_drain(connection, attempt)
             case RememberState():
@@ -117,6 +117,7 @@ class Transactor:
             "INSERT INTO gauges (gateway_id, name, subject_id, value) VALUES (?, ?, ?, ?)",
             [(self._gateway_id, gauge.name, gauge.subject_id, gauge.value) for gauge in job.gauges],
         )
+        remember_bindings(connection, job.bindings, now_at=self._clock())
         beat = job.heartbeat
         if beat is not None:
             connection.execute(

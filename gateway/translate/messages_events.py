@@ -5,11 +5,10 @@ from typing import Any
 import msgspec
 
 from gateway.dialects.envelope import stream_error
-from gateway.dialects.usage import messages_usage
+from gateway.dialects.usage import add, messages_usage
 from gateway.records import Usage
 from gateway.translate.pieces import Pieces
 from gateway.translate.stream import Broken
-from gateway.translate.usage import add
 
 _OBJECTS = ("message", "content_block", "delta")
 """Members of events that are objects; whatever else a broken server puts there says nothing."""

@@ -50,21 +50,6 @@ def responses_usage(usage: Usage) -> dict[str, Any]:
     }
 
 
-def add(first: Usage, second: Usage) -> Usage:
-    """Two parts of one answer. The later part's tier, speed and place stand for both."""
-    counts = {
-        name: getattr(first, name) + getattr(second, name)
-        for name, kind in Usage.__annotations__.items()
-        if kind is int
-    }
-    return Usage(
-        **counts,
-        service_tier=second.service_tier or first.service_tier,
-        speed=second.speed or first.speed,
-        inference_geo=second.inference_geo or first.inference_geo,
-    )
-
-
 def openai_tier(claude: str) -> str:
     """`service_tier` of an answer, as OpenAI says it."""
     return _TO_OPENAI_TIER.get(claude, "default")

@@ -86,8 +86,14 @@ class OpenStream:
     def upstream_request_id(self) -> str:
         return _request_id(self._response)
 
-    async def next(self) -> Batch:
-        """What the next read brought; at the end of the connection, what that end means in this dialect."""
+    @property
+    def paused(self) -> bool:
+        """The upstream ended its turn before it was done, and waits to be asked to go on."""
+        return getattr(self.reader, "resume", None) is not None
+
+    async def next(self, *, go_on: bool = True) -> Batch:
+        """What the next read brought; at the end of the connection, what that end means in this dialect. A paused turn
+        is gone on with, unless told not to."""
         try:
             data = await anext(self._chunks, None)
         except (httpx.HTTPError, OSError) as error:
@@ -95,7 +101,7 @@ class OpenStream:
             return self.newest
         self.newest = self.reader.end() if data is None else self.reader.feed(data)
         resume = getattr(self.reader, "resume", None)
-        if resume is not None:
+        if resume is not None and go_on:
             await self._go_on(resume)
         return self.newest
 

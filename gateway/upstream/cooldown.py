@@ -13,6 +13,7 @@ A failure stops an account for one model where the cause is the model's, for eve
 | network       | account | 3 within 60 s     | 5 s    | 1 min      | ignored                              |
 | garbage       | either  | 3 within 60 s     | 5 s    | 1 min      | ignored                              |
 | timeout       | model   | 2 within 10 min   | 15 s   | 2 min      | ignored                              |
+| unavailable   | account | 1                 | 5 s    | 1 min      | ignored                              |
 | client        | -       | never             |        |            |                                      |
 
 Strikes are counted per state. Failures that arrive while the account is cooling belong to calls that were under way
@@ -50,6 +51,7 @@ class Cause(StrEnum):
     NETWORK = "network"
     GARBAGE = "garbage"
     TIMEOUT = "timeout"
+    UNAVAILABLE = "unavailable"
     CLIENT = "client"
     CONTEXT_TOO_LONG = "context_too_long"
 
@@ -112,6 +114,12 @@ _RULES: dict[Cause, _Rule] = {
     Cause.NETWORK: _Rule(5, 60, threshold=3, window_s=60),
     Cause.GARBAGE: _Rule(5, 60, threshold=3, window_s=60),
     Cause.TIMEOUT: _Rule(15, 120, threshold=2, window_s=600),
+    Cause.UNAVAILABLE: _Rule(5, 60),
+}
+_CLOCK_SLIP_MS = 5_000
+_LONGEST_MS: dict[str, int] = {
+    cause.value: round(max(rule.longest_s, rule.longest_hint_s) * 1000) + _CLOCK_SLIP_MS
+    for cause, rule in _RULES.items()
 }
 
 
@@ -121,10 +129,14 @@ def state_key(account_id: int, model: str, failure: Failure) -> tuple[int, str]:
 
 
 def phase_of(state: Cooldown | None, now_ms: int) -> Phase:
-    """Whether calls may go through. The caller counts the one call that a half-open account is given."""
+    """Whether calls may go through. The caller counts the one call that a half-open account is given.
+
+    A cool-down that has further to go than its cause allows at all was begun before the clock was set back: it is over.
+    """
     if state is None or not state.half_open:
         return Phase.OPEN
-    return Phase.COOLING if now_ms < state.until_at else Phase.HALF_OPEN
+    left_ms = state.until_at - now_ms
+    return Phase.COOLING if 0 < left_ms <= _LONGEST_MS.get(state.reason, left_ms) else Phase.HALF_OPEN
 
 
 def next_state(previous: Cooldown | None, failure: Failure, now_ms: int) -> Cooldown:

@@ -1,10 +1,16 @@
 """Which account takes the next attempt, and what the answers taught.
 
-One pool per process: attempts in flight per account, and cool-downs per account × model, which are mirrored to the
-database and restored at start.
+    bound       the account the conversation is bound to, whatever its priority, even while it drains
+    borrowed    the account that stood in for it lately
+    priority    the highest, and within it those asked in the client's own dialect first
+    two choices of two accounts drawn by weight, the one with fewer attempts in flight for its capacity and weight
+
+Accounts that are cooling, full or draining are passed over. One pool per process: attempts in flight per account, and
+cool-downs per account × model, which are mirrored to the database and restored at start.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
+from random import Random
 
 import trio
 from msgspec import Struct
@@ -29,6 +35,8 @@ from gateway.upstream.verdict import nobody_left
 
 Key = tuple[int, str]
 BROKE_OFF = Failure(Cause.NETWORK)
+NOMINAL_CAPACITY = 100
+"""How many attempts at once an account without a cap is taken to carry, when accounts are compared."""
 
 
 class Lease:
@@ -61,9 +69,20 @@ class KnownState(Struct, frozen=True):
 class Pool:
     """Accounts as places where attempts can be made."""
 
-    def __init__(self, *, queue_limit: int = 16, queue_timeout_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        *,
+        queue_limit: int = 16,
+        queue_timeout_s: float = 10.0,
+        random: Callable[[], float] | None = None,
+        clock: Callable[[], int] = now_ms,
+    ) -> None:
+        """`random` gives numbers from 0 to below 1, for the two accounts that are compared; `clock` milliseconds since
+        the epoch."""
         self._queue_limit = queue_limit
         self._queue_timeout_s = queue_timeout_s
+        self._random = random or Random().random
+        self._now_ms = clock
         self._in_flight: dict[int, int] = {}
         self._states: dict[Key, Cooldown] = {}
         self._probing: set[Key] = set()
@@ -73,32 +92,58 @@ class Pool:
 
     # Choosing -------------------------------------------------------------------------------------------------------
 
-    async def lease(self, seats: Sequence[Seat], model_id: str, tried: set[int]) -> Lease | None:
-        """A place at the best account not tried yet: the highest priority, then the most headroom.
+    async def lease(
+        self,
+        seats: Sequence[Seat],
+        model_id: str,
+        tried: Container[int],
+        *,
+        bound: int | None = None,
+        borrowed: int | None = None,
+        avoided: int | None = None,
+    ) -> Lease | None:
+        """A place at the best account not tried yet: the bound one, the one borrowed lately, then by priority, and the
+        avoided one last.
 
-        Where healthy accounts are merely full, wait for a place, bounded in time and number. None: nobody is left.
+        A bound account that is full is not waited for while another has room. Where all healthy accounts are full, wait
+        for a place, bounded in time and number. None: nobody is left.
         """
-        lease = self._lease_now(seats, model_id, tried)
-        if lease is not None or not self._worth_waiting(seats, model_id, tried):
+        lease = self._lease_now(seats, model_id, tried, bound, borrowed, avoided)
+        if lease is not None or not self._worth_waiting(seats, model_id, tried, bound):
             return lease
         with trio.move_on_after(self._queue_timeout_s):
-            while lease is None and self._worth_waiting(seats, model_id, tried):
+            while lease is None and self._worth_waiting(seats, model_id, tried, bound):
                 await self._wait_for_room()
-                lease = self._lease_now(seats, model_id, tried)
+                lease = self._lease_now(seats, model_id, tried, bound, borrowed, avoided)
         return lease
 
-    def healthy(self, seats: Iterable[Seat], model_id: str) -> list[Seat]:
-        """The seats that take calls now. A half-open account takes one at a time; a draining one nothing new."""
-        now = now_ms()
+    def lease_other(self, seats: Sequence[Seat], model_id: str, tried: Container[int]) -> Lease | None:
+        """A place for one more attempt beside those tried; None if there is none now. Never at an account that has yet
+        to show that it works again: a loser's cancellation would show nothing."""
+        free = [seat for seat in self._sound(seats, model_id, tried) if self._has_room(seat.account)]
+        return self._take(self._best(free), model_id) if free else None
+
+    def has_other(self, seats: Sequence[Seat], model_id: str, tried: Container[int]) -> tuple[bool, bool]:
+        """Whether `lease_other` finds a healthy account, and whether one of them has room."""
+        sound = self._sound(seats, model_id, tried)
+        return bool(sound), any(self._has_room(seat.account) for seat in sound)
+
+    def healthy(self, seats: Iterable[Seat], model_id: str, bound: int | None = None) -> list[Seat]:
+        """The seats that take the call now. A half-open account takes one at a time; a draining one what is bound to
+        it and what it is pinned for."""
+        if not self._states:
+            return [seat for seat in seats if not seat.account.draining or _belongs(seat, bound)]
+        now = self._now_ms()
         return [
             seat
             for seat in seats
-            if not seat.account.draining and all(self._passes(key, now) for key in self._keys(seat, model_id))
+            if (not seat.account.draining or _belongs(seat, bound))
+            and all(self._passes(key, now) for key in self._keys(seat, model_id))
         ]
 
     def none_left(self, seats: Sequence[Seat], model_id: str, failures: Sequence[Failure]) -> CallError:
         """The error of a call for which nobody is left."""
-        now = now_ms()
+        now = self._now_ms()
         waits = [
             (state.reason, (state.until_at - now) / 1000)
             for seat in seats
@@ -113,7 +158,7 @@ class Pool:
         """The account works: strikes are forgotten."""
         if not self._states:
             return
-        now = now_ms()
+        now = self._now_ms()
         for key in self._keys(lease.seat, lease.model_id):
             before = self._states.get(key)
             if before is not None:
@@ -122,7 +167,7 @@ class Pool:
     def failed(self, lease: Lease, failure: Failure) -> None:
         """The attempt failed in a way that says something about the account."""
         key = state_key(lease.seat.account.id, lease.model_id, failure)
-        self._set(key, next_state(self._states.get(key), failure, now_ms()))
+        self._set(key, next_state(self._states.get(key), failure, self._now_ms()))
 
     def broke_off(self, lease: Lease) -> None:
         """The account began to answer and did not finish."""
@@ -154,7 +199,7 @@ class Pool:
     def take_changed(self) -> list[KnownState]:
         """States changed since the last time, for the database. One that is over is an empty `Cooldown`."""
         changed, self._changed = self._changed, set()
-        now = now_ms()
+        now = self._now_ms()
         return [KnownState(*key, self._states.get(key, Cooldown()), now) for key in sorted(changed)]
 
     def in_flight(self) -> dict[int, int]:
@@ -163,23 +208,62 @@ class Pool:
 
     def cooling(self) -> int:
         """How many accounts and account × model pairs take no calls now."""
-        now = now_ms()
+        now = self._now_ms()
         return sum(phase_of(state, now) is Phase.COOLING for state in self._states.values())
 
     # Inside ---------------------------------------------------------------------------------------------------------
 
-    def _lease_now(self, seats: Sequence[Seat], model_id: str, tried: set[int]) -> Lease | None:
+    def _lease_now(
+        self,
+        seats: Sequence[Seat],
+        model_id: str,
+        tried: Container[int],
+        bound: int | None,
+        borrowed: int | None,
+        avoided: int | None,
+    ) -> Lease | None:
         free = [
             seat
-            for seat in self.healthy(seats, model_id)
+            for seat in self.healthy(seats, model_id, bound)
             if seat.account.id not in tried and self._has_room(seat.account)
         ]
-        return self._take(self._best(free), model_id) if free else None
+        if not free:
+            return None
+        if len(free) == 1 or (bound is None and borrowed is None and avoided is None):
+            return self._take(self._best(free), model_id)
+        free = [seat for seat in free if seat.account.id != avoided] or free
+        return self._take(self._own(free, bound, borrowed) or self._best(free), model_id)
 
-    def _worth_waiting(self, seats: Sequence[Seat], model_id: str, tried: set[int]) -> bool:
+    def _own(self, free: list[Seat], bound: int | None, borrowed: int | None) -> Seat | None:
+        """The conversation's own account. One without a cap has had enough at its nominal capacity, if another has had
+        less: a session's many helpers spread."""
+        for account_id in (bound, borrowed):
+            for seat in free:
+                if seat.account.id == account_id:
+                    if not self._is_busy(seat) or all(self._is_busy(other) for other in free):
+                        return seat
+                    break
+        return None
+
+    def _is_busy(self, seat: Seat) -> bool:
+        account = seat.account
+        return self._in_flight.get(account.id, 0) >= (account.max_concurrency or NOMINAL_CAPACITY)
+
+    def _sound(self, seats: Sequence[Seat], model_id: str, tried: Container[int]) -> list[Seat]:
+        """The seats not tried yet whose account takes anything: it neither drains nor has to be tried out."""
+        now = self._now_ms()
+        return [
+            seat
+            for seat in seats
+            if seat.account.id not in tried
+            and not seat.account.draining
+            and all(phase_of(self._states.get(key), now) is Phase.OPEN for key in self._keys(seat, model_id))
+        ]
+
+    def _worth_waiting(self, seats: Sequence[Seat], model_id: str, tried: Container[int], bound: int | None) -> bool:
         """A healthy account is merely full, and not too many wait already."""
         return self._waiting < self._queue_limit and any(
-            seat.account.id not in tried for seat in self.healthy(seats, model_id)
+            seat.account.id not in tried for seat in self.healthy(seats, model_id, bound)
         )
 
     @staticmethod
@@ -194,23 +278,42 @@ class Pool:
         return account.max_concurrency is None or self._in_flight.get(account.id, 0) < account.max_concurrency
 
     def _best(self, seats: list[Seat]) -> Seat:
-        """Seats come in order of priority, within it without translation first; among equals the one with the most
-        room for its weight."""
+        """Seats come in order of priority, within it without translation first; among equals the less loaded of two
+        that are drawn by weight."""
         first = seats[0]
-        equals = [
-            seat for seat in seats if (seat.account.priority, seat.dialect) == (first.account.priority, first.dialect)
-        ]
-        return equals[0] if len(equals) == 1 else min(equals, key=self._load)
+        if len(seats) == 1:
+            return first
+        priority, dialect = first.account.priority, first.dialect
+        equals = [seat for seat in seats if seat.account.priority == priority and seat.dialect == dialect]
+        if len(equals) == 1:
+            return first
+        one = self._draw(equals)
+        equals.remove(one)
+        other = equals[0] if len(equals) == 1 else self._draw(equals)
+        return other if self._load(other) < self._load(one) else one
+
+    def _draw(self, seats: list[Seat]) -> Seat:
+        """One of them at random, as often as its weight says."""
+        weights = [seat.account.weight for seat in seats]
+        point = self._random() * sum(weights)
+        for seat, weight in zip(seats, weights, strict=True):
+            point -= weight
+            if point < 0:
+                return seat
+        return seats[-1]
 
     def _load(self, seat: Seat) -> float:
+        """Attempts in flight for capacity and weight."""
         account = seat.account
-        capacity = account.max_concurrency or 100
-        return (self._in_flight.get(account.id, 0) + 1) / (capacity * max(1, account.weight))
+        capacity = account.max_concurrency or NOMINAL_CAPACITY
+        return self._in_flight.get(account.id, 0) / (capacity * account.weight)
 
     def _take(self, seat: Seat, model_id: str) -> Lease:
         account_id = seat.account.id
         self._in_flight[account_id] = self._in_flight.get(account_id, 0) + 1
-        now = now_ms()
+        if not self._states:
+            return Lease(self, seat, model_id, ())
+        now = self._now_ms()
         probes = tuple(
             key for key in self._keys(seat, model_id) if phase_of(self._states.get(key), now) is Phase.HALF_OPEN
         )
@@ -230,3 +333,8 @@ class Pool:
         else:
             self._states[key] = state
         self._changed.add(key)
+
+
+def _belongs(seat: Seat, bound: int | None) -> bool:
+    """The call is this account's to finish, draining or not."""
+    return seat.pinned or seat.account.id == bound

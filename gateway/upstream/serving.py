@@ -5,8 +5,9 @@ from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from gateway.catalog import Catalog, Model
+from gateway.catalog import Catalog, Model, Rates
 from gateway.records import Account, DialectName
 
 ASKED_IN: dict[DialectName, tuple[DialectName, ...]] = {
@@ -21,12 +22,22 @@ VENDOR_HOSTS = ("api.anthropic.com", "api.openai.com")
 VENDOR_OF_KIND = {"anthropic": "anthropic", "openai": "openai", "claude-cli": "anthropic"}
 
 
+CLI_RATES = Rates(0, 0)
+"""What a call through a `claude` command line costs the operator: it draws on a subscription, not on a price list."""
+
+
 class Seat(Struct, frozen=True):
-    """An account as the server of one model: what it calls the model, and the dialect it is asked in."""
+    """An account as the server of one model: what it calls the model, and the dialect it is asked in.
+
+    `cost_rates` are what the operator pays there, None for the list price. `pinned` says that the call refers to what
+    only this account has, so that it goes there even while the account takes nothing new.
+    """
 
     account: Account
     upstream_model: str
     dialect: DialectName
+    cost_rates: Rates | None = None
+    pinned: bool = False
 
 
 class Served(Struct, frozen=True):
@@ -40,6 +51,10 @@ class Served(Struct, frozen=True):
     model: Model
     seats: dict[DialectName, tuple[Seat, ...]]
     around_chat: tuple[Seat, ...] = ()
+
+
+ORGANISATION = "openai-organization"
+"""The header that tells OpenAI for which organisation a call is made; one of an account's extra headers."""
 
 
 def build_serving(
@@ -72,6 +87,32 @@ def build_serving(
     return {model_id: _served(models[model_id], offers, pairs) for model_id, offers in found.items()}
 
 
+def pinned_to(seats: Iterable[Seat], account_id: int) -> tuple[Seat, ...]:
+    """The seats of the one account that has what a call refers to."""
+    return tuple(replace(seat, pinned=True) for seat in seats if seat.account.id == account_id)
+
+
+def same_organisation(seats: Iterable[Seat], account_id: int) -> tuple[Seat, ...]:
+    """The seats of an account and of those which are known to belong to its organisation: they name the same one in
+    their extra headers. Empty where the account serves no more; while it drains it still takes the call."""
+    seats = tuple(seats)
+    own = next((seat.account for seat in seats if seat.account.id == account_id), None)
+    if own is None:
+        return ()
+    name = _organisation(own)
+    others = tuple(
+        seat
+        for seat in seats
+        if name is not None and _organisation(seat.account) == name and seat.account.id != account_id
+    )
+    return pinned_to(seats, account_id) + others
+
+
+def _organisation(account: Account) -> tuple[str, str] | None:
+    name = next((value for header, value in account.extra_headers.items() if header.lower() == ORGANISATION), "")
+    return (account.base_url, name) if name else None
+
+
 def _served(
     model: Model,
     offers: list[tuple[Account, str, tuple[DialectName, ...]]],
@@ -80,7 +121,7 @@ def _served(
     seats: dict[DialectName, tuple[Seat, ...]] = {}
     for client, preferred in ASKED_IN.items():
         listed = [
-            Seat(account, upstream_model, dialect)
+            Seat(account, upstream_model, dialect, cost_rates_of(account, model.id))
             for account, upstream_model, spoken in offers
             if (dialect := _asked_in(client, preferred, spoken, pairs)) is not None
         ]
@@ -88,7 +129,7 @@ def _served(
             # Sorting is stable: accounts of one priority and kind of seat stay in their order.
             seats[client] = tuple(sorted(listed, key=lambda seat: (-seat.account.priority, seat.dialect != client)))
     around_chat = tuple(
-        Seat(account, upstream_model, "responses")
+        Seat(account, upstream_model, "responses", cost_rates_of(account, model.id))
         for account, upstream_model, spoken in offers
         if "responses" in spoken and ("chat", "responses") in pairs
     )
@@ -132,16 +173,39 @@ def _models_of(account: Account, catalog: Catalog) -> Iterable[tuple[Model, str]
 def _upstream_id(account: Account, model: Model) -> str | None:
     """What this account calls the model; None where it does not serve it."""
     mapped = account.model_map.get(model.id)
-    names = (model.id, *model.spellings)
+    by_glob = None if mapped is not None else mapped_by_glob(account.model_map, model.id)
+    names = tuple(dict.fromkeys(filter(None, (mapped or by_glob, model.id, *model.spellings))))
     if account.models and not any(fnmatchcase(name, pattern) for pattern in account.models for name in names):
         return None
     if mapped is not None:
         return mapped
     if account.discovered:
         return next((name for name in names if name in account.discovered), None)
+    if by_glob is not None:
+        return by_glob
     if account.models or account.kind == "simulated":
         return model.id
     return model.id if VENDOR_OF_KIND.get(account.kind) == model.vendor and is_vendor(account) else None
+
+
+def mapped_by_glob(model_map: dict[str, str], model_id: str) -> str | None:
+    """The upstream id by the first glob that matches. A `*` in it stands for what the glob's own stood for:
+    `claude-*` -> `anthropic/claude-*`."""
+    for glob, target in model_map.items():
+        head, star, tail = glob.partition("*")
+        fits = model_id.startswith(head) and model_id.endswith(tail) and len(model_id) >= len(head) + len(tail)
+        if star and fits:
+            return target.replace("*", model_id[len(head) : len(model_id) - len(tail)])
+    return None
+
+
+def cost_rates_of(account: Account, model_id: str) -> Rates | None:
+    """What the operator pays for a model at this account: by its own id, else by the first glob that matches; None
+    for the list price."""
+    own = account.cost_prices.get(model_id)
+    if own is None:
+        own = next((rates for glob, rates in account.cost_prices.items() if fnmatchcase(model_id, glob)), None)
+    return CLI_RATES if own is None and account.kind == "claude-cli" else own
 
 
 def is_vendor(account: Account) -> bool:

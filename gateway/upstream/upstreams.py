@@ -5,6 +5,8 @@ Credentials are opened here and nowhere else; neither `repr` nor an error says o
 
 import ssl
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -20,6 +22,7 @@ from gateway.upstream.failures import GENERIC_CLIENT_MESSAGE, sanitise
 from gateway.upstream.providers import provider_for
 from gateway.upstream.providers.base import Provider, Timeouts, UpstreamOperation
 from gateway.upstream.proxied import ProxiedTransport
+from gateway.upstream.supervised import SupervisedTransport
 from gateway.upstream.transport import TrioTransport, default_ssl_context
 
 CLOSE_DEADLINE_S = 5.0
@@ -74,13 +77,18 @@ class Upstream:
 class Upstreams:
     """Every enabled account that could be opened, by id. An async context manager: leaving it closes them all.
 
-    `open_secret` unseals a credential. `transport_for` makes the transports (the usual one if None). `problems` says
-    in words for the operator why an account is missing, by id.
+    `open_secret` unseals a credential. `transport_for` makes the transports (the usual one if None); `data_dir` is
+    where accounts that are a program have their folders. `problems` says in words for the operator why an account is
+    missing, by id.
     """
 
-    def __init__(self, open_secret: OpenSecret, transport_for: TransportFor | None = None) -> None:
+    def __init__(
+        self, open_secret: OpenSecret, transport_for: TransportFor | None = None, *, data_dir: Path | None = None
+    ) -> None:
         self._open_secret = open_secret
-        self._transport_for = transport_for or Transports()
+        self._transport_for = transport_for or Transports(data_dir)
+        self._stack = AsyncExitStack()
+        self._sessions: trio.Nursery | None = None
         self._by_id: dict[int, Upstream] = {}
         self.problems: dict[int, str] = {}
 
@@ -104,6 +112,11 @@ class Upstreams:
             except OperatorError as error:
                 problems[account.id] = error.message
         previous, self._by_id, self.problems = self._by_id, fresh, problems
+        known = {id(upstream.transport) for upstream in previous.values()}
+        for upstream in fresh.values():
+            if isinstance(upstream.transport, SupervisedTransport) and id(upstream.transport) not in known:
+                assert self._sessions is not None
+                await self._sessions.start(upstream.transport.run)
         kept = {id(upstream.transport) for upstream in fresh.values()}
         await _close(each.transport for each in previous.values() if id(each.transport) not in kept)
 
@@ -124,6 +137,7 @@ class Upstreams:
                 upstream.transport.prune()
 
     async def __aenter__(self) -> Self:
+        self._sessions = await self._stack.enter_async_context(trio.open_nursery())
         return self
 
     async def __aexit__(
@@ -131,6 +145,9 @@ class Upstreams:
     ) -> None:
         upstreams, self._by_id = self._by_id, {}
         await _close(upstream.transport for upstream in upstreams.values())
+        assert self._sessions is not None
+        self._sessions.cancel_scope.cancel()
+        await self._stack.aclose()
 
     def __repr__(self) -> str:
         return f"Upstreams({list(self._by_id.values())!r})"
@@ -139,7 +156,8 @@ class Upstreams:
 class Transports:
     """Makes an account's transport. TLS contexts are shared by accounts with the same options: each costs 15 ms."""
 
-    def __init__(self) -> None:
+    def __init__(self, data_dir: Path | None = None) -> None:
+        self._data_dir = data_dir
         self._contexts: dict[tuple[bool, str | None], ssl.SSLContext] = {}
 
     def __call__(self, account: Account) -> httpx.AsyncBaseTransport:
@@ -148,6 +166,12 @@ class Transports:
             from gateway.upstream.providers.simulated import simulated_transport
 
             return simulated_transport(account)
+        if account.kind == "claude-cli":
+            from gateway.upstream.providers.claude_cli import ClaudeCliTransport
+
+            if self._data_dir is None:
+                raise ConfigurationError(f"Account {account.name!r} needs a data folder.")
+            return ClaudeCliTransport(account, self._data_dir)
         context = self._context(account)
         if account.proxy:
             try:
@@ -188,6 +212,9 @@ def _endpoint_of(account: Account) -> tuple[object, ...]:
     """What a transport depends on. A simulated account is its own endpoint."""
     if account.kind == "simulated":
         return (account,)
+    if account.kind == "claude-cli":
+        reached = (account.base_url, account.proxy, account.extra_headers, account.sealed_secret)
+        return (account.kind, account.max_concurrency, account.options, account.name, reached)
     names = ("tls_verify", "ca_file", "unix_socket")
     return (account.kind, account.base_url, account.proxy, *(account.options.get(name) for name in names))
 

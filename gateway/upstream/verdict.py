@@ -39,6 +39,8 @@ def no_answer(failure: Failure, retry_after_s: float | None = None) -> CallError
             return Overloaded("The provider is overloaded.", retry_after_s=wait)
         case Cause.TIMEOUT:
             return UpstreamTimeout("The provider did not answer in time.", retry_after_s=wait)
+        case Cause.UNAVAILABLE:
+            return Unavailable(failure.public_message, retry_after_s=wait)
         case Cause.QUOTA | Cause.CREDENTIALS | Cause.MODEL_MISSING:
             return Unavailable("No account of this gateway can serve this model now.", retry_after_s=wait)
         case _:

@@ -135,6 +135,43 @@ def test_every_option_of_an_account(trigate: Trigate) -> None:
     assert said["options"] == {"ttft_ms": 20, "jitter": 0.5}
 
 
+def test_what_an_account_costs_the_operator(trigate: Trigate) -> None:
+    trigate(*SIMULATED, "--cost", "claude-*=1.50/7.50", "--cost", "gpt-*=1/2/0.1/1.25")
+    costs = trigate("accounts", "show", "sim", "--json").json["cost_prices"]
+    assert costs["claude-*"] | {"input": 1_500_000, "output": 7_500_000, "cache_read": None} == costs["claude-*"]
+    assert (costs["gpt-*"]["cache_read"], costs["gpt-*"]["cache_write_1h"]) == (100_000, 1_250_000)
+    shown = trigate("accounts", "show", "sim").out
+    assert "$1.50 in, $7.50 out per million tokens, claude-*" in shown
+
+
+def test_costs_are_laid_over_those_that_are_there_and_taken_back(trigate: Trigate) -> None:
+    trigate(*SIMULATED, "--cost", "claude-*=1/2", "--cost", "gpt-*=1/2")
+    changed = trigate("accounts", "set", "sim", "--cost", "claude-*=3/4", "--cost", "gpt-*=", "--json")
+    assert list(changed.json["cost_prices"]) == ["claude-*"]
+    assert changed.json["cost_prices"]["claude-*"]["input"] == 3_000_000
+
+
+@pytest.mark.parametrize("cost", ["claude-*=1", "claude-*=1/2/3/4/5", "claude-*=free/2", "claude-*=-1/2", "a b=1/2"])
+def test_a_cost_that_cannot_be_read_is_refused(trigate: Trigate, cost: str) -> None:
+    assert trigate(*SIMULATED, "--cost", cost).code == 2
+
+
+@pytest.mark.parametrize("pair", ["claude-*=a/*/*", "claude-*-*=a", "claude-?=a", "claude-opus-5-5=anthropic/*"])
+def test_a_model_map_that_cannot_be_read_is_refused(trigate: Trigate, pair: str) -> None:
+    said = trigate(*SIMULATED, "--model-map", pair)
+    assert said.code == 2
+    assert "claude-*=anthropic/claude-*" in said.err
+
+
+def test_of_a_proxy_the_password_alone_is_hidden(trigate: Trigate) -> None:
+    trigate(*SIMULATED, "--proxy-env", "MINE", env={"MINE": "http://user:s3cret@proxy:3128"})
+    for options in ((), ("--json",)):
+        shown = trigate("accounts", "show", "sim", *options).out
+        assert "http://***@proxy:3128" in shown
+        assert "s3cret" not in shown
+        assert "user" not in shown
+
+
 def test_set_lays_pairs_over_those_that_are_there(trigate: Trigate) -> None:
     trigate(*SIMULATED, "--option", "jitter=0.5", "--header", "x-a=1")
     changed = trigate(

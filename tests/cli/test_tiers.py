@@ -1,5 +1,7 @@
 """`trigate tiers`."""
 
+import pytest
+
 from tests.cli.conftest import Trigate
 
 
@@ -34,3 +36,32 @@ def test_a_limit_can_be_taken_away(trigate: Trigate) -> None:
 def test_a_multiplier_finer_than_a_basis_point_is_refused(trigate: Trigate) -> None:
     trigate("db", "migrate")
     assert trigate("tiers", "set", "all", "--multiplier", "1.00001").code == 2
+
+
+def test_when_a_second_account_is_asked_is_said_for_the_tier_and_for_models(trigate: Trigate) -> None:
+    trigate("db", "migrate")
+    changed = trigate(
+        *("tiers", "set", "all", "--policy", "hedge", "--policy-for", "claude-haiku-*=race"),
+        *("--policy-for", "claude-opus-*=failover", "--json"),
+    ).json
+    assert changed["policy"] == "hedge"
+    assert changed["model_policies"] == {"claude-haiku-*": "race", "claude-opus-*": "failover"}
+    assert ["policy", "hedge"] in trigate("tiers", "show", "all").rows
+    assert ["policy for", "claude-haiku-*=race, claude-opus-*=failover"] in trigate("tiers", "show", "all").rows
+    listed = {row[0]: row[-1] for row in trigate("tiers", "list").rows}
+    assert listed["all"] == "hedge; claude-haiku-*=race, claude-opus-*=failover"
+    assert listed["claude"] == "failover"
+
+
+def test_a_policy_for_models_is_taken_back_alone(trigate: Trigate) -> None:
+    trigate("db", "migrate")
+    trigate("tiers", "set", "all", "--policy-for", "a-*=race", "--policy-for", "b-*=hedge")
+    changed = trigate("tiers", "set", "all", "--policy-for", "a-*=", "--json").json
+    assert changed["model_policies"] == {"b-*": "hedge"}
+
+
+@pytest.mark.parametrize("options", [("--policy", "fastest"), ("--policy-for", "a-*=fastest"), ("--policy-for", "a-*")])
+def test_a_policy_nobody_knows_is_refused(trigate: Trigate, options: tuple[str, str]) -> None:
+    trigate("db", "migrate")
+    assert trigate("tiers", "set", "all", *options).code == 2
+    assert trigate("tiers", "show", "all", "--json").json["model_policies"] == {}

@@ -32,7 +32,9 @@ def calls(trigate: Trigate, gateway_writes: Callable[..., None]) -> list[str]:
     first = make_call(1, usage=USAGE, cost_micro=COST, price_version="v1", account_id=2, ttft_ms=300, duration_ms=1500)
     attempts = [
         make_attempt(first, 1, account_id=1, outcome="failed", status=529, error_code="overloaded", cost_micro=0),
-        make_attempt(first, 2, account_id=2, first_frame_ms=280, duration_ms=1400, cost_micro=COST),
+        make_attempt(
+            first, 2, account_id=2, first_frame_ms=280, duration_ms=1400, cost_micro=COST, usage_basis="reported"
+        ),
     ]
     second = make_call(
         2, customer_id=2, key_id=2, at=NOW + 1000, model="gpt-5.5", cost_micro=0, outcome="failed", status=502
@@ -104,7 +106,8 @@ def test_the_receipt_for_a_reader(trigate: Trigate, calls: list[str]) -> None:
     assert ["sum", "$0.0001593"] in rows
     assert ["cost", "$0.00016"] in rows
     assert ["price version", "v1"] in rows
-    assert ["2", "spare", "2026-03-04 05:06:07Z", "280 ms", "1.4 s", "won", "200", "$0.00016"] in rows
+    spare = ["2", "spare", "first", "2026-03-04 05:06:07Z", "280 ms", "1.4 s", "won", "200", "$0.00016", "reported"]
+    assert spare in rows
     assert ["usage", "as the upstream reported it; 4 of the output was reasoning"] in rows
 
 
@@ -125,6 +128,24 @@ def test_the_receipt_names_the_variant_the_provider_served(
     rows = trigate("usage", "show", fast.id).rows
     assert ["variants", "fast=×2"] in rows
     assert "instead of" not in [row[0] for row in rows]
+
+
+def test_the_receipt_draws_what_a_hedge_did_and_cost(
+    trigate: Trigate, calls: list[str], gateway_writes: Callable[..., None]
+) -> None:
+    hedged = make_call(3, usage=USAGE, price_version="v1", account_id=2, duration_ms=6_000, upstream_cost_micro=310)
+    slow = make_attempt(
+        hedged, 1, outcome="lost", duration_ms=4_500, usage_basis="upper_bound", cost_micro=150, status=0
+    )
+    quick = make_attempt(hedged, 2, account_id=2, reason="hedge", first_frame_ms=500, duration_ms=2_000)
+    quick.started_at += 4_000
+    gateway_writes(settle(hedged, attempts=[slow, quick]))
+    said = trigate("usage", "show", hedged.id)
+    assert ["of that lost", "$0.00015, at most"] in said.rows
+    lanes = {line.split()[2]: line for line in said.out.splitlines() if line.startswith(("1 first ", "2 hedge "))}
+    assert lanes["main"].endswith("lost after 4.5 s, before its first token; $0.00015 at most (upper bound)")
+    assert lanes["spare"].endswith("won, first token after 500 ms; $0.00025")
+    assert lanes["spare"].index("[") > lanes["main"].index("[") + 30
 
 
 def test_a_receipt_that_is_not_there_is_code_5(trigate: Trigate, calls: list[str]) -> None:

@@ -46,10 +46,15 @@ class Finished(Struct, frozen=True):
         return path.read_text("utf-8").strip() if path.exists() else ""
 
 
+def claude_program() -> Path:
+    """The executable that npm has installed for this machine."""
+    system = f"{sys.platform}-{_MACHINES[platform.machine()]}"
+    return INSTALLED / "@anthropic-ai" / f"claude-code-{system}" / "claude"
+
+
 def claude_code(url: str, key: str, model: str, prompt: str, scratch: Path) -> Finished:
     """`claude --print`, whose output is the answer or the error. It asks nobody before it uses a tool."""
-    system = f"{sys.platform}-{_MACHINES[platform.machine()]}"
-    command = [str(INSTALLED / "@anthropic-ai" / f"claude-code-{system}" / "claude"), "--print", prompt]
+    command = [str(claude_program()), "--print", prompt]
     environment = {
         "ANTHROPIC_BASE_URL": url,
         "ANTHROPIC_AUTH_TOKEN": key,

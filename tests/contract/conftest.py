@@ -40,10 +40,10 @@ def gateway(data_dir: Path, keys: Keys) -> Iterator[Gateway]:
 
 
 @pytest.fixture(scope="session")
-def keyless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def keyless(tmp_path_factory: pytest.TempPathFactory, upstream: Upstream) -> Iterator[Gateway]:
     """A gateway without keys, behind a proxy, so that each test can come from an address of its own."""
     data_dir = tmp_path_factory.mktemp("keyless")
-    furnish_keyless(data_dir)
+    furnish_keyless(data_dir, upstream)
     with Gateway(data_dir, auth="none", trusted_proxies="127.0.0.1") as gateway:
         yield gateway
 

@@ -57,10 +57,11 @@ def furnish(data_dir: Path, upstream: Upstream) -> Keys:
         return _add_keys(database)
 
 
-def furnish_keyless(data_dir: Path) -> None:
-    """One simulated account and nobody with a key."""
+def furnish_keyless(data_dir: Path, upstream: Upstream) -> None:
+    """A house with every account and nobody with a key."""
     with _opened(data_dir) as database:
         _add_simulated(database)
+        _add_scripted(database, load_vault(data_dir, {}), upstream)
 
 
 @contextmanager

@@ -8,6 +8,8 @@ from typing import cast, get_args
 
 import msgspec
 
+from admin_tui.filters import FIELDS as FILTERS
+from admin_tui.keymap import COMMANDS, CONTEXTS, written
 from gateway import errors
 from gateway.cli.root import INTERRUPTED
 from gateway.dialects.base import ERROR_TYPES
@@ -32,6 +34,8 @@ def tables() -> dict[str, str]:
         "routes": routes_table(),
         "simulated": simulated_table(),
         "translation-options": translation_options_table(),
+        "console-keys": console_keys_table(),
+        "console-filters": console_filters_table(),
     }
 
 
@@ -120,6 +124,23 @@ def translation_options_table() -> str:
     )
 
 
+def console_keys_table() -> str:
+    """Every command of the console's one key map, by where it works."""
+    return _table(
+        ("where", "keys", "what it does", "id"),
+        (
+            (CONTEXTS[each.context], " ".join(f"`{key}`" for key in written(each.keys)), each.help, f"`{each.id}`")
+            for context in CONTEXTS
+            for each in COMMANDS
+            if each.context == context
+        ),
+    )
+
+
+def console_filters_table() -> str:
+    return _table(("field", "such as", "which calls"), ((f"`{f.name}:`", f"`{f.example}`", f.help) for f in FILTERS))
+
+
 def docstrings_of(struct: type) -> dict[str, str]:
     """Field -> the string that follows it in the source. A field without one is missing."""
     body = cast(ast.ClassDef, ast.parse(inspect.getsource(struct)).body[0]).body
@@ -145,7 +166,7 @@ def operator_errors() -> list[type[OperatorError]]:
 
 
 ERRORS = {
-    "invalid_request": "The body or a header is wrong; `details.field` names where, if one member is to blame.",
+    "validation_error": "The body or a header is wrong; `details.field` names where, if one member is to blame.",
     "context_length_exceeded": "Prompt and answer do not fit into the model.",
     "unsupported_value": "The model or the account that is to answer has no equal of this; see "
     "[translation](translation.md).",

@@ -65,7 +65,7 @@ class Site:
     def change(self, **fields: Any) -> None:
         """Another state of the operator's configuration."""
         snapshot = replace(self.services.configuration.snapshot, **fields)
-        self.services.condition.configuration = configuration_of(snapshot, family_fallback=True)
+        self.services.condition.configuration = configuration_of(snapshot, self.services.settings)
 
 
 def simulated(*models: str) -> Account:
@@ -96,6 +96,6 @@ async def open_site(
     async with open_world(FakeUpstream(), **settings) as world:
         reads = KnownReads()
         site = Site(exchange(world.services, reads=reads), reads, secrets)
-        site.services.condition.configuration = configuration_of(snapshot, family_fallback=True)
+        site.services.condition.configuration = configuration_of(snapshot, site.services.settings)
         async with site.client:
             yield site

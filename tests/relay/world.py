@@ -32,6 +32,8 @@ from gateway.settings import Settings
 from gateway.store.jobs import Job, RememberResponses, Settle
 from gateway.terms import Caller, Inbound
 from gateway.translate.envelope import HmacSigner
+from gateway.upstream.drains import open_drains
+from gateway.upstream.hedging import Hedging
 from gateway.upstream.pool import Pool
 from gateway.upstream.upstreams import Upstreams
 from tests.fakes.upstream import FakeUpstream
@@ -264,11 +266,13 @@ async def open_world(
     wallets = Wallets("boot_test")
     wallets.load({1: balance_micro}, 0)
     ledger = Ledger(books)
-    async with Upstreams(lambda sealed: "", lambda each: by_name[each.name]) as upstreams:
+    used = Settings(data_dir=Path("unused"), **settings)
+    condition = Condition(configuration_of(snapshot, used))
+    async with Upstreams(lambda sealed: "", lambda each: by_name[each.name]) as upstreams, open_drains() as drains:
         await upstreams.refresh(accounts)
         services = Services(
-            settings=Settings(data_dir=Path("unused"), **settings),
-            condition=Condition(configuration_of(snapshot, family_fallback=True)),
+            settings=used,
+            condition=condition,
             gateway_id="gateway",
             boot_id="boot_test",
             upstreams=upstreams,
@@ -283,6 +287,8 @@ async def open_world(
             metrics=Metrics(),
             started_at=now_ms(),
             signer=HmacSigner({"test": bytes(32)}),
+            drains=drains,
+            hedging=Hedging(lambda: condition.configuration.hedging_rules, at=now_ms()),
         )
         async with trio.open_nursery() as nursery:
             nursery.start_soon(attend_open_calls, services)

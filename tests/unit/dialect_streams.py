@@ -3,7 +3,7 @@
 import msgspec
 
 from gateway.dialects import dialect_named
-from gateway.dialects.base import StreamReader
+from gateway.dialects.base import Batch, StreamReader
 from gateway.records import DialectName
 
 UPSTREAM_MODEL = "vendor-model-1"
@@ -210,3 +210,8 @@ WHOLE: dict[DialectName, tuple[bytes, bytes]] = {
     "responses": (b"".join(RESPONSES_STREAM), RESPONSES_COMPLETED),
 }
 """Per dialect a whole stream: what may be forwarded, and what waits for the commit."""
+
+
+def read(name: DialectName, *frames: bytes, echo: str = UPSTREAM_MODEL, body: bytes | None = None) -> Batch:
+    """What comes of these frames in one piece."""
+    return reader_of(name, echo=echo, body=body).feed(b"".join(frames))

@@ -201,7 +201,7 @@ OPENAI_CLASSES: list[tuple[CallError, int, type[Exception], str, str]] = [
         400,
         openai.BadRequestError,
         "invalid_request_error",
-        "invalid_request",
+        "validation_error",
     ),
     (errors.ContextTooLong("m"), 400, openai.BadRequestError, "invalid_request_error", "context_length_exceeded"),
     (errors.Unauthenticated("m"), 401, openai.AuthenticationError, "invalid_request_error", "invalid_api_key"),

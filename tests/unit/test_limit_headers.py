@@ -42,16 +42,23 @@ def test_a_limit_that_is_not_set_has_no_header() -> None:
 
 
 def test_a_keyless_callers_first_request() -> None:
-    first = gcra(0.0, 1000.0, 60, 10)
-    assert ip_headers(first, NOW_MS) == [
+    first = gcra(0.0, 1000.0, 60, 70)
+    assert ip_headers(first, 10, NOW_MS) == [
         (b"x-ratelimit-limit", b"60"),
         (b"x-ratelimit-remaining", b"59"),
         (b"x-ratelimit-reset", b"1795000001"),
     ]
 
 
+@pytest.mark.parametrize(("taken", "remaining"), [(0, b"60"), (1, b"59"), (59, b"1"), (60, b"0"), (70, b"0")])
+def test_the_burst_is_not_among_what_a_keyless_caller_has_left(taken: int, remaining: bytes) -> None:
+    headers = dict(ip_headers(gcra(0.0, 1000.0, 60, 70, taken), 10, NOW_MS))
+    assert headers[b"x-ratelimit-remaining"] == remaining
+    assert headers[b"x-ratelimit-reset"] == b"%d" % (NOW_MS // 1000 + taken)
+
+
 def test_a_refused_caller_has_nothing_left() -> None:
-    assert dict(ip_headers(gcra(1010.0, 1000.0, 60, 10), NOW_MS))[b"x-ratelimit-remaining"] == b"0"
+    assert dict(ip_headers(gcra(1070.0, 1000.0, 60, 70), 10, NOW_MS))[b"x-ratelimit-remaining"] == b"0"
 
 
 @pytest.mark.parametrize(

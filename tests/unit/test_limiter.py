@@ -62,11 +62,17 @@ def test_an_estimate_that_was_too_low_is_waited_for_by_the_next_call() -> None:
     assert limiter.check_key(1, rpm=None, tpm=600, tokens=1, now=NOW + 62).allowed
 
 
-def test_a_keyless_address_has_ten_at_once_and_sixty_a_minute() -> None:
+def test_a_keyless_address_has_sixty_a_minute_and_ten_more_in_a_burst() -> None:
     limiter = Limiter()
-    assert sum(limiter.check_ip("192.0.2.1", now=NOW).allowed for _ in range(20)) == 10
+    assert sum(limiter.check_ip("192.0.2.1", now=NOW).allowed for _ in range(80)) == 70
     assert sum(limiter.check_ip("192.0.2.1", now=NOW + second).allowed for second in range(1, 61)) == 60
     assert limiter.check_ip("192.0.2.2", now=NOW).allowed
+
+
+def test_asking_what_is_left_takes_nothing() -> None:
+    limiter = Limiter()
+    assert [limiter.check_ip("192.0.2.1", now=NOW, cost=0).remaining for _ in range(2)] == [70, 70]
+    assert limiter.entries() == 0
 
 
 def test_wrong_keys_are_throttled_by_address_and_forgotten_with_time() -> None:
@@ -103,4 +109,4 @@ def test_memory_is_bounded_under_a_flood_of_new_addresses() -> None:
         limiter.check_ip(f"10.{client >> 16}.{client >> 8 & 255}.{client & 255}", now=NOW)
     assert limiter.entries() <= 2_000
     last = "10.0.78.31"
-    assert limiter.check_ip(last, now=NOW).remaining == 8
+    assert limiter.check_ip(last, now=NOW).remaining == 68

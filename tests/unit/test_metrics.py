@@ -109,6 +109,37 @@ def test_refusals_and_commits_are_counted(metrics):
     assert value(metrics, "trigate_commit_seconds_count") == 1
 
 
+def test_hedges_are_counted_by_what_became_of_them(metrics):
+    metrics.hedge_sent("claude-opus-5")
+    metrics.hedge_won("claude-opus-5")
+    metrics.hedge_denied("day_cap")
+    metrics.race_overhead("claude-opus-5", 42)
+    metrics.hedge_delay(3.1)
+    assert value(metrics, "trigate_hedges_sent_total", model="claude-opus-5") == 1
+    assert value(metrics, "trigate_hedges_won_total", model="claude-opus-5") == 1
+    assert value(metrics, "trigate_hedges_denied_total", reason="day_cap") == 1
+    assert value(metrics, "trigate_race_overhead_micro_total", model="claude-opus-5") == 42
+    assert value(metrics, "trigate_hedge_delay_seconds_bucket", le="4.0") == 1
+    assert value(metrics, "trigate_hedge_delay_seconds_bucket", le="3.0") == 0
+
+
+def test_what_losers_cost_is_counted_once_it_is_known():
+    metrics = Metrics()
+    lost = replace(ATTEMPTS[0], outcome="lost", cost_micro=7)
+    metrics.call_settled(CALL, [lost, replace(lost, outcome="draining", cost_micro=900), ATTEMPTS[1]])
+    assert value(metrics, "trigate_race_overhead_micro_total", model="claude-opus-5") == 7
+    metrics.race_overhead("claude-opus-5", 30)
+    assert value(metrics, "trigate_race_overhead_micro_total", model="claude-opus-5") == 37
+
+
+@pytest.mark.parametrize(("reason", "raced"), [("failover", "alone"), ("hedge", "hedge"), ("race", "race")])
+def test_the_time_to_first_token_is_told_apart_by_who_was_at_work(reason, raced):
+    metrics = Metrics()
+    metrics.call_settled(CALL, [ATTEMPTS[0], replace(ATTEMPTS[1], reason=reason)])
+    assert value(metrics, "trigate_raced_ttft_seconds_count", raced=raced) == 1
+    assert value(metrics, "trigate_raced_ttft_seconds_sum", raced=raced) == 0.31
+
+
 def test_nothing_on_the_page_tells_keys_or_customers_apart(metrics):
     assert not {"key", "customer", "key_id", "client_ip"} & {label for metric in METRICS for label in metric.labels}
     assert not re.search(rb'(key|customer|tier)[a-z_]*="', metrics.render())
@@ -121,6 +152,13 @@ def test_a_flood_of_model_ids_stays_bounded():
     models = {dict(labels).get("model") for _, labels in samples(metrics)}
     assert "other" in models
     assert len(models) < 2_100
+
+
+def test_a_flood_of_hedged_model_ids_stays_bounded():
+    metrics = Metrics()
+    for number in range(3_000):
+        metrics.hedge_sent(f"local-{number}")
+    assert value(metrics, "trigate_hedges_sent_total", model="other") == 1_000
 
 
 def test_every_metric_on_the_page_is_described(metrics):

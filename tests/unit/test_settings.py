@@ -7,7 +7,15 @@ import pytest
 
 from gateway.edge.address import parse_networks
 from gateway.errors import ConfigurationError, NotPermitted
-from gateway.settings import FIELDS, Settings, default_config_path, default_data_dir, is_loopback, load_settings
+from gateway.settings import (
+    FIELDS,
+    Settings,
+    default_config_path,
+    default_data_dir,
+    is_loopback,
+    load_settings,
+    with_changes,
+)
 
 
 def load(tmp_path, *, flags=None, environ=None, file=None, config_path=None):
@@ -141,3 +149,16 @@ def test_every_setting_is_described():
 
 def test_a_checkout_keeps_its_data_in_itself():
     assert default_data_dir() == Path(__file__).resolve().parents[2] / "data"
+
+
+def test_what_the_database_changes_is_in_force_and_says_so(tmp_path):
+    settings = with_changes(load(tmp_path, file="prune_days = 90"), {"prune_days": "30", "hedge_share_percent": "2.5"})
+    assert (settings.prune_days, settings.hedge_share_percent) == (30, 2.5)
+    assert settings.origins["prune_days"] == "database"
+    assert settings.origins["race_width"] == "default"
+
+
+@pytest.mark.parametrize(("name", "text"), [("drain_s", "5"), ("hedge_colour", "red"), ("race_width", "1")])
+def test_a_change_that_cannot_be_followed_says_how_to_take_it_back(tmp_path, name, text):
+    with pytest.raises(ConfigurationError, match=f"`trigate config unset {name}` takes it back"):
+        with_changes(load(tmp_path), {name: text})

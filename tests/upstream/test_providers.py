@@ -216,5 +216,5 @@ def test_what_is_no_model_list_is_said_to_be_none(body: bytes) -> None:
 
 
 def test_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="claude-cli"):
-        provider_for("claude-cli")
+    with pytest.raises(ConfigurationError, match="carrier-pigeon"):
+        provider_for("carrier-pigeon")

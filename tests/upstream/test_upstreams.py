@@ -107,7 +107,7 @@ async def test_one_account_that_cannot_be_opened_does_not_stop_the_others() -> N
         return "fine"
 
     async with upstreams(open_secret) as made:
-        await made.refresh([account(1, sealed_secret=b"lost"), account(2), account(3, kind="claude-cli")])
+        await made.refresh([account(1, sealed_secret=b"lost"), account(2), account(3, kind="carrier-pigeon")])
         assert (made.get(1), made.get(3)) == (None, None)
         assert made.get(2) is not None
         assert set(made.problems) == {1, 3}

@@ -8,7 +8,6 @@ from quart_trio.asgi import TrioASGIHTTPConnection
 
 from gateway.answers import error_headers
 from gateway.dialects import dialect_named
-from gateway.edge.cors import cors_headers
 from gateway.edge.headers import header_map
 from gateway.edge.pages.docs import show_docs
 from gateway.edge.pages.health import show_health, show_metrics, show_readiness, show_root
@@ -77,10 +76,10 @@ def register_pages(app: PageHost, services: Services) -> None:
         )
         view = view_of(where, services)
         read_only(asked)
-        return _respond(await view(asked), services)
+        return _respond(await view(asked))
 
     async def refuse(error: CallError) -> Response:
-        return _respond(_error_page(error), services)
+        return _respond(_error_page(services.worded(error)))
 
     async def fail(error: Exception) -> Response:
         logger.error("page_failed", request_id=_request_id(), path=_scope()["path"], exc_info=error)
@@ -128,13 +127,13 @@ def _error_page(error: CallError) -> Page:
     return Page(body, "application/json", status, error_headers(error, _request_id()))
 
 
-def _respond(page: Page, services: Services) -> Response:
+def _respond(page: Page) -> Response:
     response = Response(page.body, page.status, content_type=page.content_type)
     headers: Headers = [
         (b"request-id", _request_id().encode()),
         (b"x-request-id", _request_id().encode()),
         *page.headers,
-        *cors_headers(_headers(), services.settings.cors_origins),
+        *_scope()["trigate.headers"],
     ]
     for name, value in headers:
         response.headers[name.decode("latin-1")] = value.decode("latin-1")

@@ -2,17 +2,18 @@
 
 One body for both SDK families, which validate different members of it: `object`, `created`, `owned_by` are OpenAI's
 (https://developers.openai.com/api/reference/resources/models), `type`, `created_at`, `display_name`, `lifecycle`,
-`has_more`, `first_id`, `last_id` Anthropic's (https://platform.claude.com/docs/en/api/models-list).
+`has_more`, `first_id`, `last_id` Anthropic's (https://platform.claude.com/docs/en/api/models-list), `context_length`
+OpenRouter's.
 """
 
 from typing import Any
 
+from gateway.catalog import Model
 from gateway.configuration import Configuration
 from gateway.edge.pages.model_info import aliases_of, details_of
 from gateway.edge.pages.page import Asked, Page, instant, json_page
 from gateway.errors import BadRequest, UnknownModel
 from gateway.terms import Caller
-from gateway.upstream.serving import Served
 
 _MOST_LISTED = 1000
 
@@ -43,19 +44,22 @@ async def show_model(asked: Asked) -> Page:
         model = configuration.model(name)
         name = configuration.listed_id(caller, model)
     if name not in listed:
-        raise UnknownModel(
-            f"This key cannot call {asked.where.object_id!r}. GET /v1/models lists the ones it can call."
-        )
+        raise UnknownModel(f"You cannot call {asked.where.object_id!r}. GET /v1/models lists the models you can call.")
     return json_page(listed[name])
 
 
 def _listed(configuration: Configuration, caller: Caller) -> dict[str, dict[str, Any]]:
-    """Listed id -> entry: models, newest first, then the aliases that stand for one of them."""
+    """Listed id -> entry: models, newest first, then the aliases that stand for one of them. For callers without a
+    key, who go by lists printed long ago, also the retired ids that one of them still answers to."""
     models = dict(_models(configuration, caller))
     listed = {entry["id"]: entry for entry in models.values()}
     for alias, target in aliases_of(configuration):
         if target in models:
             listed.setdefault(alias, models[target] | {"id": alias, "alias_of": models[target]["id"]})
+    for model in configuration.snapshot.catalog.models.values() if caller.key is None else ():
+        if model.lifecycle == "retired" and model.served_by in models:
+            entry = _entry(model, configuration, caller)
+            listed.setdefault(entry["id"], entry | {"alias_of": models[model.served_by]["id"]})
     return listed
 
 
@@ -63,11 +67,10 @@ def _models(configuration: Configuration, caller: Caller) -> list[tuple[str, dic
     """(catalog id, entry) of every model the caller can call."""
     callable_now = sorted(configuration.callable_models(caller), key=lambda served: served.model.id)
     callable_now.sort(key=lambda served: served.model.created_at, reverse=True)
-    return [(served.model.id, _entry(served, configuration, caller)) for served in callable_now]
+    return [(served.model.id, _entry(served.model, configuration, caller)) for served in callable_now]
 
 
-def _entry(served: Served, configuration: Configuration, caller: Caller) -> dict[str, Any]:
-    model = served.model
+def _entry(model: Model, configuration: Configuration, caller: Caller) -> dict[str, Any]:
     return {
         "id": configuration.listed_id(caller, model),
         "object": "model",
@@ -81,6 +84,7 @@ def _entry(served: Served, configuration: Configuration, caller: Caller) -> dict
         "retires_at": None if model.retires_at is None else instant(model.retires_at),
         "shutdown_date": None if model.retires_at is None else instant(model.retires_at)[:10],
         # Nothing is known of a local server's limits.
+        "context_length": model.context_tokens or None,
         "max_input_tokens": model.context_tokens or None,
         "max_tokens": model.max_output_tokens or None,
     }

@@ -1,12 +1,14 @@
 """Upstream accounts. Secrets arrive sealed; this module never sees one in the clear."""
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
 from gateway import records
+from gateway.catalog import Rates
 from gateway.clock import now_ms
-from gateway.errors import UsageError
+from gateway.errors import ConfigurationError, UsageError
 from gateway.records import AccountKind, DialectName
 from gateway.store import schema
 from gateway.store.database import Database, operator_transaction, rows
@@ -32,6 +34,7 @@ class AccountChanges(Struct, frozen=True, kw_only=True):
     weight: int | UnsetType = UNSET
     max_concurrency: int | UnsetType | None = UNSET
     free: bool | UnsetType = UNSET
+    cost_prices: dict[str, Rates] | UnsetType = UNSET
     proxy: str | UnsetType | None = UNSET
     extra_headers: dict[str, str] | UnsetType = UNSET
     on_cancel: Literal["stops", "continues", "unknown"] | UnsetType = UNSET
@@ -83,6 +86,27 @@ def rotate(database: Database, actor: str, name: str, sealed_secret: bytes) -> r
     fields = {"sealed_secret": sealed_secret, "reset_at": now_ms()}
     with operator_transaction(database):
         return _update(database, actor, "accounts.rotate", name, fields)
+
+
+def count_sealed(database: Database) -> int:
+    """Accounts with a stored credential."""
+    return int(rows(database, "SELECT count(*) FROM accounts WHERE length(sealed_secret) > 0")[0][0])
+
+
+def reseal(database: Database, actor: str, reseal_one: Callable[[bytes], bytes]) -> list[str]:
+    """Every stored credential sealed anew, all or none: `reseal_one` raises ConfigurationError for one it cannot open,
+    which is raised again with the account's name. Returns the names. Cool-downs stay: the credentials are the same."""
+    with operator_transaction(database):
+        sealed = rows(
+            database, "SELECT name, sealed_secret FROM accounts WHERE length(sealed_secret) > 0 ORDER BY name"
+        )
+        for name, secret in sealed:
+            try:
+                fields = {"sealed_secret": reseal_one(bytes(secret))}
+            except ConfigurationError as error:
+                raise ConfigurationError(f"{name}: {error.message} Nothing was changed.") from error
+            _update(database, actor, "accounts.reseal", name, fields)
+    return [name for name, _ in sealed]
 
 
 def sync(database: Database, actor: str, name: str, discovered: tuple[str, ...]) -> records.Account:
@@ -164,6 +188,10 @@ def _checked(fields: dict[str, Any]) -> dict[str, Any]:
     for field in ("models", "discovered"):
         if field in fields:
             checked[field] = validate.globs(fields[field])
+    if "model_map" in fields:
+        _check_model_map(fields["model_map"])
+    if "cost_prices" in fields:
+        _check_cost_prices(fields["cost_prices"])
     if "dialects" in fields:
         checked["dialects"] = validate.dialects(fields["dialects"], empty=True)
     if "extra_headers" in fields:
@@ -175,3 +203,23 @@ def _checked(fields: dict[str, Any]) -> dict[str, Any]:
     if abs(fields.get("priority", 0)) > 1_000_000:
         raise UsageError("A priority is a number from -1000000 to 1000000; higher is tried first.")
     return checked
+
+
+def _check_model_map(model_map: dict[str, str]) -> None:
+    """One `*` at most on either side: what it stands for on the left is put in its place on the right."""
+    validate.globs((*model_map, *model_map.values()), "A model in the map")
+    for model, target in model_map.items():
+        if set(model + target) & set("?[]") or model.count("*") > 1 or target.count("*") > model.count("*"):
+            raise UsageError(
+                f"The model map cannot take {model!r} to {target!r}: write MODEL=UPSTREAM, or with one * on each side, "
+                "such as claude-*=anthropic/claude-*."
+            )
+
+
+def _check_cost_prices(cost_prices: dict[str, Rates]) -> None:
+    validate.globs(cost_prices, "The model of a cost")
+    for rates in cost_prices.values():
+        for bucket in rates.__struct_fields__:
+            rate = getattr(rates, bucket)
+            if rate is not None:
+                validate.amount(rate, f"cost of {bucket}")

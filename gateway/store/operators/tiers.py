@@ -1,7 +1,7 @@
 """Tiers: what the keys in them may do."""
 
 import re
-from typing import Literal
+from typing import Literal, get_args
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -13,9 +13,11 @@ from gateway.store.database import Database, operator_transaction, rows
 from gateway.store.operators import validate
 from gateway.store.operators.audit import record
 
+POLICIES: tuple[records.RacePolicy, ...] = get_args(records.RacePolicy)
+
 
 class TierChanges(Struct, frozen=True, kw_only=True):
-    """What `set` can change; a limit of None is no limit."""
+    """What `set` can change; a limit of None is no limit. `model_policies` take the place of those there were."""
 
     prefix: str | UnsetType = UNSET
     dialects: tuple[DialectName, ...] | UnsetType = UNSET
@@ -25,7 +27,8 @@ class TierChanges(Struct, frozen=True, kw_only=True):
     rpm: int | UnsetType | None = UNSET
     tpm: int | UnsetType | None = UNSET
     concurrency: int | UnsetType | None = UNSET
-    policy: Literal["failover", "hedge", "race"] | UnsetType = UNSET
+    policy: records.RacePolicy | UnsetType = UNSET
+    model_policies: dict[str, records.RacePolicy] | UnsetType = UNSET
     on_disconnect: Literal["cancel", "drain"] | UnsetType = UNSET
     forgive_partial: bool | UnsetType = UNSET
     translation: Literal["normal", "strict", "lenient"] | UnsetType = UNSET
@@ -63,11 +66,16 @@ def _check(given: dict[str, object]) -> None:
         )
     for field, choices in (
         ("spelling", ("dash", "dot")),
-        ("policy", ("failover", "hedge", "race")),
+        ("policy", POLICIES),
         ("on_disconnect", ("cancel", "drain")),
     ):
         if field in given:
             validate.one_of(str(given[field]), choices, field.replace("_", " "))
+    policies = given.get("model_policies")
+    if isinstance(policies, dict):
+        validate.globs(policies)
+        for glob, policy in policies.items():
+            validate.one_of(policy, POLICIES, f"policy for {glob}")
     dialects, models = given.get("dialects"), given.get("models")
     if isinstance(dialects, tuple):
         given["dialects"] = validate.dialects(dialects)

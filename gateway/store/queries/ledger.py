@@ -1,9 +1,10 @@
 """The statement of a customer, the ledger as a whole, and the proof that both add up."""
 
+import msgspec
 from msgspec import Struct
 
 from gateway.records import LedgerEntry
-from gateway.store.database import Database, rows
+from gateway.store.database import Database, read_transaction, rows
 from gateway.store.wallet_reads import ENTRY_COLUMNS
 
 _AT_ONCE = 20_000
@@ -16,6 +17,15 @@ class Problem(Struct, frozen=True):
     message: str
     expected_micro: int
     found_micro: int
+
+
+class StatementLine(Struct, frozen=True):
+    """One entry, the balance it left behind, and for a charge its call's model and key (None once it was pruned)."""
+
+    entry: LedgerEntry
+    balance_micro: int
+    model: str | None
+    key_id: int | None
 
 
 class Verification(Struct, frozen=True):
@@ -49,6 +59,27 @@ def list_entries(
         conditions.append("kind = 'charge'")
     sql = f"SELECT {ENTRY_COLUMNS} FROM ledger WHERE {' AND '.join(conditions)} ORDER BY id DESC LIMIT ?"
     return [LedgerEntry(*row) for row in rows(database, sql, [*parameters, limit])]
+
+
+def statement_page(
+    database: Database, customer_id: int, *, after: StatementLine | None = None, limit: int = 100
+) -> list[StatementLine]:
+    """A customer's entries, newest first, at most `limit`; `after` is the last line of the page before."""
+    call_sql = "SELECT calls.id, model, key_id FROM json_each(?) CROSS JOIN calls ON calls.id = value"
+    with read_transaction(database):
+        entries = _statement(database, customer_id, None if after is None else after.entry.id, limit)
+        if after is None:
+            found = rows(database, "SELECT balance_micro FROM balances WHERE customer_id = ?", (customer_id,))
+            balance_micro = found[0][0] if found else 0
+        else:
+            balance_micro = after.balance_micro - after.entry.amount_micro
+        call_ids = msgspec.json.encode([entry.call_id for entry in entries if entry.call_id]).decode()
+        calls = {row[0]: (row[1], row[2]) for row in rows(database, call_sql, (call_ids,))}
+    lines = []
+    for entry in entries:
+        lines.append(StatementLine(entry, balance_micro, *calls.get(entry.call_id, (None, None))))
+        balance_micro -= entry.amount_micro
+    return lines
 
 
 def _statement(database: Database, customer_id: int, before_id: int | None, limit: int) -> list[LedgerEntry]:

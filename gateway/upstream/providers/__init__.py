@@ -21,4 +21,9 @@ def provider_for(kind: str) -> Provider:
         from gateway.upstream.providers import simulated
 
         return simulated.PROVIDER
-    raise ConfigurationError(f"Accounts of kind {kind!r} are not supported; use anthropic, openai or simulated.")
+    if kind == "claude-cli":
+        from gateway.upstream.providers import claude_cli
+
+        return claude_cli.PROVIDER
+    kinds = "anthropic, openai, claude-cli or simulated"
+    raise ConfigurationError(f"Accounts of kind {kind!r} are not supported; use {kinds}.")

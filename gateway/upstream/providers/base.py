@@ -28,13 +28,15 @@ _NEVER_EXTRA = frozenset(("content-length", "transfer-encoding", "connection", "
 class UpstreamOperation(Struct, frozen=True):
     """What is asked of an upstream: `path` is relative to the API's version (`/messages`, `/responses/resp_1`).
 
-    `query` is the caller's raw query string; of it only what the provider allows goes on.
+    `query` is the caller's raw query string; of it only what the provider allows goes on. `caller` names the key that
+    asks, for upstreams that keep a conversation of its own; it is never sent.
     """
 
     dialect: DialectName
     path: str
     method: str = "POST"
     query: str = ""
+    caller: str = ""
 
 
 class Provider(Protocol):

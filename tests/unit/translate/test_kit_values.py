@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
+from gateway.dialects.usage import add
 from gateway.errors import BadRequest, Unsupported
 from gateway.records import Usage
 from gateway.translate.ids import ToolNames, answer_id, call_id_for, opaque_user
 from gateway.translate.limit_headers import translated_limits
 from gateway.translate.media import claude_document, claude_image, document_text, openai_image_url
-from gateway.translate.usage import add, chat_usage, messages_usage, responses_usage
+from gateway.translate.usage import chat_usage, messages_usage, responses_usage
 from gateway.translate.warnings import MAX_CODES, Warnings
 
 USAGE = Usage(

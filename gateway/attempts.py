@@ -15,13 +15,15 @@ from gateway.records import Attempt, AttemptBasis, AttemptOutcome, AttemptReason
 from gateway.services import Services
 from gateway.settlement import attempt_cost, lost, measured
 from gateway.upstream.assembling import OpenAnswer, assembler_for, open_answer
-from gateway.upstream.attempt import AttemptFailed, Exchange, OpenStream, fetch, open_stream
+from gateway.upstream.attempt import AttemptFailed, Exchange, OpenStream, Passage, fetch, open_stream
 from gateway.upstream.cooldown import Cause, Failure
 from gateway.upstream.pool import Lease
 from gateway.upstream.providers.base import UpstreamOperation
 from gateway.upstream.race import Ending
 
 CANNOT_BE_OPENED = Failure(Cause.CREDENTIALS, "account", status=503)
+UNHEARD = frozenset((Cause.NETWORK, Cause.TIMEOUT))
+"""Failures after which nobody knows what the upstream has done; any other is its own word that it refused."""
 
 
 class Try:
@@ -33,6 +35,7 @@ class Try:
         self._services = services
         self._stream: OpenStream | None = None
         self._reader: StreamReader | None = None
+        self._way: Passage | None = None
         self._broken = False
         self._late = False
         self._began = trio.current_time()
@@ -75,8 +78,8 @@ class Try:
             return
         terms, services = self._call.terms, self._services
         if self.row.first_frame_ms is None:
-            elapsed_s = trio.current_time() - self._began
-            services.latencies.censored(self.row.account_id, terms.model.id, terms.input_tokens, elapsed_s)
+            if how == "lost":
+                self._given_up()
             services.affinity.slow(terms.binding, terms.model.id, self.row.account_id)
         reported, delivered_tokens = self._seen()
         stops = self.lease.seat.account.on_cancel == "stops"
@@ -102,6 +105,7 @@ class Try:
         call, services = self._call, self._services
         call.winner = self.row
         call.row.ttft_ms = call.elapsed_ms()
+        self._put_on_call()
         services.affinity.answered(call.terms.binding, call.row.model, self.row.account_id, late=self._late)
         services.hedging.succeeded()
         if self.row.reason in ("hedge", "race"):
@@ -142,17 +146,24 @@ class Try:
     # Inside ---------------------------------------------------------------------------------------------------------
 
     def _exchange(self) -> Exchange:
-        """The call as this account wants it. What had to be changed for it is a warning of the whole call."""
+        """The call as this account wants it."""
         call, services, seat = self._call, self._services, self.lease.seat
         inbound = call.terms.inbound
         upstream = services.upstreams.get(seat.account.id)
         if upstream is None:
             raise AttemptFailed(CANNOT_BE_OPENED)
-        way = passage(call.terms, seat, services)
-        call.translated = seat.dialect != inbound.dialect.name
-        call.row.warnings = (*call.terms.warnings, *way.warnings)
+        self._way = way = passage(call.terms, seat, services)
+        self._put_on_call()
         operation = UpstreamOperation(way.dialect.name, way.path, query=inbound.query, caller=inbound.caller.label)
         return Exchange(upstream, way, operation, inbound.headers, services.timeouts)
+
+    def _put_on_call(self) -> None:
+        """What had to be changed for this account is a warning of the whole call: while nobody has answered, that of
+        the attempt that began last."""
+        call, way = self._call, self._way
+        if way is not None:
+            call.translated = self.lease.seat.dialect != call.terms.dialect_name
+            call.row.warnings = (*call.terms.warnings, *way.warnings)
 
     def _first_frame(self, upstream_request_id: str) -> None:
         self.row.first_frame_ms = self._since()
@@ -181,22 +192,30 @@ class Try:
         input."""
         row = self.row
         reported, _ = self._seen()
+        cancelled = is_cancelled(error)
         if isinstance(error, AttemptFailed):
             row.status = error.failure.status
             row.error_code = error.failure.cause.value
         elif isinstance(error, CallError):
             row.error_code = error.code
-        elif not isinstance(error, trio.Cancelled):
+        elif not cancelled:
             row.error_code = "internal_error"
         if row.outcome == "draining":
-            if isinstance(error, AttemptFailed) and reported is None:
+            if cancelled and row.first_frame_ms is None:
+                self._given_up()
+            if isinstance(error, AttemptFailed) and error.failure.cause not in UNHEARD and reported is None:
                 self._finish_drain(Usage(), "none")
             else:
                 self._finish_drain(row.usage, row.usage_basis)
-        elif row.outcome == "open" and isinstance(error, trio.Cancelled):
+        elif row.outcome == "open" and cancelled:
             self._cancelled()
         elif row.outcome == "open":
             self._conclude("failed", reported or Usage(), "none" if reported is None else "reported")
+
+    def _given_up(self) -> None:
+        """It had not begun to answer when it was ended: it would have taken longer than this."""
+        terms, elapsed_s = self._call.terms, trio.current_time() - self._began
+        self._services.latencies.censored(self.row.account_id, terms.model.id, terms.input_tokens, elapsed_s)
 
     def _cancelled(self) -> None:
         reported, _ = self._seen()
@@ -205,11 +224,10 @@ class Try:
 
     async def _read_on(self) -> tuple[Usage, AttemptBasis]:
         """The usage of the answer read to its end. Where that does not come, the upper bound stands."""
-        stream, left = self.stream, self._services.drains.limits.bytes
-        batch = stream.newest
-        while not (batch.terminal or stream.paused or batch.error) and left > 0:
+        stream, batch = self.stream, self.stream.newest
+        most_bytes = stream.received_bytes + self._services.drains.limits.bytes
+        while not (batch.terminal or stream.paused or batch.error) and stream.received_bytes < most_bytes:
             batch = await stream.next(go_on=False)
-            left -= len(batch.forward)
         reported, delivered_tokens = self._seen()
         if batch.terminal or stream.paused:
             return measured(reported, delivered_tokens, self._call.terms.input_tokens, complete=True)
@@ -225,10 +243,10 @@ class Try:
             cost_micro=attempt_cost(usage, self.lease.seat, self._call.terms.price),
             duration_ms=self._since(),
         )
-        services = self._services
+        services, settled = self._services, self._call.commit
         services.hedging.corrected(final.cost_micro - self.row.cost_micro, now_ms())
-        if self._call.settled:
-            services.ledger.finish_drain(final)
+        if settled is not None:
+            services.ledger.finish_drain(final, settled)
             services.metrics.race_overhead(self._call.row.model, final.cost_micro)
             self.row = final
         else:
@@ -251,6 +269,8 @@ class WholeTry(Try):
         try:
             answer = await self._answer.rest()
         except BaseException as error:
+            if isinstance(error, AttemptFailed):
+                self._call.winner = self._call.row.ttft_ms = None
             self._failed(error)
             await self.aclose()
             raise
@@ -261,3 +281,10 @@ class WholeTry(Try):
         """What a stream cost that could not be made an answer of is the operator's, like the answer itself."""
         given_up = self._answer.refetched
         super().settle(usage if given_up is None else add(given_up, usage), basis)
+
+
+def is_cancelled(error: BaseException) -> bool:
+    """Whether this is nothing but a cancellation. One that struck inside a nursery comes as a group."""
+    if isinstance(error, BaseExceptionGroup):
+        return error.split(trio.Cancelled)[1] is None
+    return isinstance(error, trio.Cancelled)

@@ -3,12 +3,10 @@
 Swapped whole when the database's revision moves, so a call sees one state from its first step to its last.
 """
 
-from collections.abc import Callable
-
 from gateway.catalog import Model, Price
 from gateway.catalog.resolve import matches, price_at, resolve, spell
 from gateway.errors import Forbidden, UnknownModel
-from gateway.records import Account, DialectName, Snapshot
+from gateway.records import Snapshot
 from gateway.settings import Settings, with_changes
 from gateway.terms import Caller
 from gateway.translate import PAIRS
@@ -26,7 +24,6 @@ class Configuration:
     def __init__(
         self,
         snapshot: Snapshot,
-        dialects_of: Callable[[Account], tuple[DialectName, ...]],
         settings: Settings,
         *,
         now_ms: int,
@@ -38,7 +35,6 @@ class Configuration:
         self.served = build_serving(
             snapshot.accounts,
             snapshot.catalog,
-            dialects_of,
             lambda model: price_at(model, now_ms) is not None,
             PAIRS,
         )

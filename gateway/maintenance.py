@@ -26,7 +26,6 @@ from gateway.store.snapshot import load_snapshot, read_revision
 from gateway.store.wallet_reads import foreign_entries_since
 from gateway.upstream.cooldown import EVERY_MODEL, Cooldown
 from gateway.upstream.pool import KnownState
-from gateway.upstream.providers import provider_for
 
 DAY_MS = 86_400_000
 FOLLOW_EVERY_S = 0.25
@@ -60,12 +59,7 @@ class Follower:
 
 def configuration_of(snapshot: Snapshot, settings: Settings) -> Configuration:
     """A snapshot and what follows from it today, in a process started with these settings."""
-    return Configuration(
-        snapshot,
-        lambda account: provider_for(account.kind).dialects(account),
-        settings,
-        now_ms=now_ms(),
-    )
+    return Configuration(snapshot, settings, now_ms=now_ms())
 
 
 async def follow_database(services: Services, path: Path) -> None:

@@ -86,9 +86,9 @@ class Account(Struct, frozen=True):
 
     `sealed_secret` opens with the vault. `models` are globs over *upstream* ids the account serves, empty meaning
     every catalog model of its vendor; `discovered` are the ids its own listing gave. `model_map` turns catalog ids
-    or globs over them into upstream ids. `cost_prices` are what the operator pays here, by globs over catalog ids, where
-    that is not the list price. `dialects` limits what it speaks (empty: all its kind can). `options` are the simulated kind's
-    settings and per-account switches such as `include_usage: false`.
+    or globs over them into upstream ids. `cost_prices` are what the operator pays here, by globs over catalog ids,
+    where that is not the list price. `dialects` limits what it speaks (empty: all its kind can). `options` are the
+    simulated kind's settings and per-account switches such as `include_usage: false`.
     """
 
     id: int

@@ -29,7 +29,7 @@ class JobWriter(Protocol):
 class Commit:
     """A submitted settlement. `wait` returns once it is on disk; the deadline is the caller's."""
 
-    __slots__ = ("_ledger", "_waiter", "committed", "failed", "settlement", "submitted_at")
+    __slots__ = ("_ledger", "_waiter", "committed", "drained", "failed", "settlement", "submitted_at")
 
     def __init__(self, ledger: "Ledger", settlement: Settlement, submitted_at: float) -> None:
         self._ledger = ledger
@@ -38,6 +38,7 @@ class Commit:
         self.submitted_at = submitted_at
         self.committed = False
         self.failed = False
+        self.drained: tuple[Attempt, ...] = ()
 
     async def wait(self, timeout_s: float) -> None:
         """Raises Unavailable if the commit failed or took longer; the job stays queued and is retried."""
@@ -85,6 +86,7 @@ class Ledger:
         self._answers: deque[tuple[Commit, BaseException | None]] = deque()
         self._troubled: set[Commit] = set()
         self._to_retry: list[Commit] = []
+        self._drained_to_retry: list[Attempt] = []
         self._pending = 0
         self._idle = trio.Event()
         self.last_error: str = ""
@@ -109,9 +111,13 @@ class Ledger:
         """Have the database know open calls and their attempts as they stand, should the process die."""
         self.submit(Checkpoint(calls, attempts))
 
-    def finish_drain(self, attempt: Attempt) -> None:
-        """Have the database know what an attempt cost that was still being read when its call was settled."""
-        self.submit(FinishDrain(attempt))
+    def finish_drain(self, attempt: Attempt, settled: Commit) -> None:
+        """Have the database know what an attempt cost that was still being read when its call was settled. Not before
+        it knows the call, and again until it does: nothing else would correct the upper bound."""
+        if settled.committed:
+            self._send_drained(attempt)
+        else:
+            settled.drained += (attempt,)
 
     async def keep_response(
         self, customer_id: int, response_id: str, model: str, response: bytes, items: bytes
@@ -156,6 +162,9 @@ class Ledger:
             for commit in failed:
                 commit.failed = False
                 self._send(commit)
+            drained, self._drained_to_retry = self._drained_to_retry, []
+            for attempt in drained:
+                self._send_drained(attempt)
 
     async def drained(self) -> None:
         """Returns when every settlement is on disk. The deadline is the caller's."""
@@ -168,6 +177,17 @@ class Ledger:
             self._writer.submit(Settle(commit.settlement), lambda error: self._answered(commit, error))
         except StoreUnavailable as error:
             self._answered(commit, error)
+
+    def _send_drained(self, attempt: Attempt) -> None:
+        def answered(error: BaseException | None) -> None:
+            if error is not None:
+                self._note_error(error)
+                self._drained_to_retry.append(attempt)
+
+        try:
+            self._writer.submit(FinishDrain(attempt), answered)
+        except StoreUnavailable as error:
+            answered(error)
 
     def _answered(self, commit: Commit, error: BaseException | None) -> None:
         """On the writer's thread. One wake-up serves every answer of a group commit.
@@ -192,6 +212,8 @@ class Ledger:
                 self._troubled.discard(commit)
                 if self.on_commit is not None:
                     self.on_commit(now - commit.submitted_at)
+                for attempt in commit.drained:
+                    self._send_drained(attempt)
             else:
                 self.last_error = repr(error)
                 self._troubled.add(commit)

@@ -70,13 +70,12 @@ def hints(database: "Database", account: Account) -> list[str]:
     from gateway.catalog.load import shipped_catalog
     from gateway.catalog.resolve import price_at
     from gateway.store.snapshot import load_overrides
-    from gateway.upstream.providers import provider_for
     from gateway.upstream.serving import build_serving
 
     catalog = load_overrides(database, shipped_catalog())
-    speaks, at = provider_for(account.kind).dialects, now_ms()
-    named = build_serving([account], catalog, speaks, lambda model: True)
-    served = build_serving([account], catalog, speaks, lambda model: price_at(model, at) is not None)
+    at = now_ms()
+    named = build_serving([account], catalog, lambda model: True)
+    served = build_serving([account], catalog, lambda model: price_at(model, at) is not None)
     if not named:
         return [f"It has named no model yet that it serves: `trigate accounts sync {account.name}`, or --models."]
     if unpriced := sorted(set(named) - set(served)):

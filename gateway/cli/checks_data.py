@@ -13,7 +13,7 @@ from gateway.cli.command import Session
 from gateway.cli.findings import Finding, broken, noted, well
 from gateway.clock import now_ms
 from gateway.errors import OperatorError, StoreUnavailable
-from gateway.records import Account, DialectName
+from gateway.records import Account
 from gateway.settings import Settings
 from gateway.vault import FILE_NAME, Vault, load_vault
 
@@ -149,17 +149,12 @@ def check_accounts(session: Session, accounts: list[Account], catalog: "Catalog"
 def check_prices(accounts: list[Account], catalog: "Catalog") -> Finding:
     """A model without a price is not served: what could it be billed at?"""
     from gateway.catalog.resolve import price_at
-    from gateway.upstream.providers import provider_for
     from gateway.upstream.serving import build_serving
 
     at = now_ms()
     enabled = [account for account in accounts if account.enabled]
-
-    def speaks(account: Account) -> tuple[DialectName, ...]:
-        return provider_for(account.kind).dialects(account)
-
-    offered = build_serving(enabled, catalog, speaks, lambda model: True)
-    served = build_serving(enabled, catalog, speaks, lambda model: price_at(model, at) is not None)
+    offered = build_serving(enabled, catalog, lambda model: True)
+    served = build_serving(enabled, catalog, lambda model: price_at(model, at) is not None)
     unpriced = sorted(set(offered) - set(served))
     if unpriced:
         fix = "`trigate models price MODEL` sets one; `trigate accounts set NAME --free` says they cost nothing."

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from gateway.cli.command import Command, Session, pass_session
-from gateway.cli.greeting import curl, curl_get, exports
 from gateway.cli.output import talk
 from gateway.errors import NotFound, UsageError
+from gateway.how_to_call import Trial, curl, curl_get, exports
 
 if TYPE_CHECKING:
-    from gateway.records import DialectName
     from gateway.store.database import Database
 
 NAME = "demo"
@@ -22,7 +21,7 @@ LEAST_MICRO = 1_000_000
 FIRST_PORT = 8000
 _PORTS_TRIED = 100
 # Dear enough that a few calls are seen in the balance.
-_MODELS: "dict[DialectName, str]" = {"messages": "sonnet", "chat": "gpt-5.5", "responses": "gpt-5.5"}
+_TRIALS = (Trial("messages", "sonnet"), Trial("chat", "gpt-5.5"), Trial("responses", "gpt-5.5"))
 
 # The one tried first is quick and fails often enough that a second account is seen to step in.
 _ACCOUNTS: dict[str, tuple[int, dict[str, str | int | float | bool]]] = {
@@ -77,9 +76,9 @@ def _with_console(session: Session, secret: str, port: int) -> None:
     lines = [
         (
             "Paste this in another terminal, close this, and watch:",
-            curl(url, secret, "messages", "sonnet", stream=True),
+            curl(url, secret, _TRIALS[0], stream=True),
         ),
-        ("For SDKs and agents:", "\n".join(exports(url, secret, _MODELS))),
+        ("For SDKs and agents:", "\n".join(_exports(url, secret))),
     ]
     welcome = SecretDialog("A key with play money", secret, lines, file_name="trigate-demo.key", replaceable=True)
     with gateway_beside(session.data_dir, "127.0.0.1", port):
@@ -169,12 +168,16 @@ def free_port(first: int = FIRST_PORT) -> int:
 def _greet(url: str, secret: str) -> None:
     """The lines to paste are data; what is said of them is talk."""
     talk(f"listening on {url}, with simulated accounts and a key that has credit. In another terminal:\n")
-    for dialect, model in _MODELS.items():
-        click.echo(curl(url, secret, dialect, model))
-        click.echo(curl(url, secret, dialect, model, stream=True))
+    for trial in _TRIALS:
+        click.echo(curl(url, secret, trial))
+        click.echo(curl(url, secret, trial, stream=True))
     for path in ("/v1/balance", "/v1/usage", "/v1/models"):
         click.echo(curl_get(url, secret, path))
     talk("\nOr point an SDK or an agent at it:\n")
-    for line in exports(url, secret, _MODELS):
+    for line in _exports(url, secret):
         click.echo(line)
     talk("\nCtrl-C stops it. Calls appear here:")
+
+
+def _exports(url: str, secret: str) -> list[str]:
+    return [line for _, lines in exports(url, secret, (trial.dialect for trial in _TRIALS)) for line in lines]

@@ -97,7 +97,7 @@ def init(session: Session, /, yes: bool, **given: Any) -> None:
             show_json(facts)
         elif secret is not None:
             click.echo(secret)
-            for line in how_to_call(session, database, secret, given["tier"] or keys.DEFAULT_TIER):
+            for line in how_to_call(session, database, secret, given["tier"] or keys.DEFAULT_TIER, ()):
                 talk(line)
     talk("\nNow start it: trigate serve")
 

@@ -232,7 +232,7 @@ def _show_secret(session: Session, database: "Database", facts: Facts, secret: s
 
     talk(f"{sentence} This is its secret; it cannot be shown again:\n")
     click.echo(secret)
-    for line in how_to_call(session, database, secret, facts["tier"]):
+    for line in how_to_call(session, database, secret, facts["tier"], tuple(facts["models"])):
         talk(line)
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.catalog import Catalog, Model, Price, Rates
+from gateway.catalog import Catalog, Model, Price, PriceTier, Rates
 from gateway.catalog.load import shipped_catalog
 from gateway.catalog.resolve import price_at, resolve
 from gateway.cli import words
@@ -136,6 +136,7 @@ def alias(session: Session, alias: str, model: str | None, remove: bool) -> None
 @click.option("--cache-write-12h", type=as_usd, metavar="USD", help="Written to a cache of 12 hours.")
 @click.option("--web-search", type=as_usd, default=0, metavar="USD", help="Per web search.")
 @pair_option("--variant", "Times the price when served so, such as fast=2 or batch=0.5.", "NAME=FACTOR")
+@click.option("--flat", is_flag=True, help="Long prompts, too; else the rates that the model has for them stay.")
 @click.option("--free", is_flag=True, help="It costs nothing, on purpose.")
 @click.option("--from", "from_", type=as_future, metavar="TIME", help="When the price begins; now if not given.")
 @pass_session
@@ -147,6 +148,7 @@ def price(
     output: int | None,
     web_search: int,
     variant: dict[str, str],
+    flat: bool,
     free: bool,
     from_: int | None,
     **caches: int | None,
@@ -160,13 +162,16 @@ def price(
         raise UsageError("A price needs --input and --output, or --free.")
     variants = {name: as_basis_points(factor) for name, factor in variant.items()}
     with session.database(create=True) as database:
+        catalog = _with_overrides(database)
+        tiers = () if flat or free else _tiers_at(catalog, model, now_ms() if from_ is None else from_)
         begins_at = operators.set_price(
             database,
             session.actor,
-            _with_overrides(database),
+            catalog,
             model,
             Rates(input_, output, **caches),
             effective_at=from_,
+            tiers=tiers,
             variants_bp=variants,
             web_search_micro=web_search,
         )
@@ -175,6 +180,9 @@ def price(
     costs = f"{words.usd(input_)} in and {words.usd(output)} out per million tokens"
     if not free and not any(caches.values()):
         talk("No cache price was given: tokens read from and written to a cache cost what input costs.")
+    if tiers:
+        kept = "; ".join(": ".join(_tier_words(tier)) for tier in tiers)
+        talk(f"Its rates for long prompts stay as they are, {kept}. With --flat the new ones hold for those, too.")
     show_done(session, facts, f"{model} costs {costs} from {words.instant(begins_at)}.")
 
 
@@ -223,9 +231,7 @@ def _price_lines(price: Price | None) -> list[tuple[str, str]]:
     if price is None:
         return [("price", "none: only accounts marked free serve it")]
     lines = [(_bucket_words(bucket), words.usd(getattr(price.rates, bucket))) for bucket in _BUCKETS]
-    for tier in price.tiers:
-        rates = f"{words.usd(tier.rates.input)} in, {words.usd(tier.rates.output)} out"
-        lines.append((f"prompts above {tier.above_prompt_tokens:,}", rates))
+    lines += [_tier_words(tier) for tier in price.tiers]
     factors = {name: f"×{factor / 10_000:g}" for name, factor in price.variants_bp.items()}
     return [
         ("per million tokens", f"version {price.version}, since {words.instant(price.effective_at)}"),
@@ -233,6 +239,18 @@ def _price_lines(price: Price | None) -> list[tuple[str, str]]:
         ("web search", words.usd(price.web_search_micro) if price.web_search_micro else ""),
         ("variants", words.pairs(factors)),
     ]
+
+
+def _tiers_at(catalog: Catalog, model_id: str, at_ms: int) -> tuple[PriceTier, ...]:
+    """The rates for long prompts in force at an instant; none for a model without a price, or that there is not."""
+    model = catalog.models.get(model_id)
+    price = None if model is None else price_at(model, at_ms)
+    return () if price is None else price.tiers
+
+
+def _tier_words(tier: PriceTier) -> tuple[str, str]:
+    rates = f"{words.usd(tier.rates.input)} in, {words.usd(tier.rates.output)} out"
+    return f"prompts above {tier.above_prompt_tokens:,}", rates
 
 
 def _coming_lines(model: Model) -> list[tuple[str, str]]:

@@ -15,7 +15,6 @@ import trio
 from msgspec import Struct, structs
 
 from gateway.catalog import Catalog
-from gateway.catalog.resolve import price_at
 from gateway.clock import now_ms
 from gateway.dialects import dialect_named
 from gateway.errors import OperatorError, UsageError
@@ -23,9 +22,8 @@ from gateway.records import Account, DialectName
 from gateway.upstream.attempt import MAX_ANSWER_BYTES, close_response, read_bounded
 from gateway.upstream.cooldown import Cause
 from gateway.upstream.failures import failure_of_exception
-from gateway.upstream.providers import provider_for
 from gateway.upstream.providers.base import UpstreamOperation
-from gateway.upstream.serving import Served, build_serving
+from gateway.upstream.serving import build_serving, cheapest, dialects_of
 from gateway.upstream.upstreams import Upstream, Upstreams
 
 DEADLINE_S = 60.0
@@ -105,30 +103,17 @@ def try_account(
         return Probe(account.name, False, spoken, upstream_model, 0, duration_ms, _broken(error))
 
 
-def cheapest(served: dict[str, Served], dialect: DialectName) -> Served | None:
-    """The model whose answers cost least among those on offer in a dialect, its vendor's own dialect preferred."""
-    offered = [each for each in served.values() if dialect in each.seats]
-    return min(offered, key=lambda each: _rank(each, dialect), default=None)
-
-
-def _rank(served: Served, dialect: DialectName) -> tuple[bool, bool, int, str]:
-    model = served.model
-    price = price_at(model, now_ms())
-    return dialect not in model.dialects, model.lifecycle != "active", price.rates.output if price else 0, model.id
-
-
 def _choose(
     account: Account, catalog: Catalog, model: str | None, dialect: DialectName | None
 ) -> tuple[DialectName, str]:
     """The dialect to speak and the upstream's name of the model."""
-    provider = provider_for(account.kind)
-    spoken = provider.dialects(account)
+    spoken = dialects_of(account)
     if dialect is not None and dialect not in spoken:
         raise UsageError(f"{account.name} speaks {', '.join(spoken)}, not {dialect}.")
     enabled = structs.replace(account, enabled=True)
-    served = build_serving([enabled], catalog, provider.dialects, lambda model: True)
+    served = build_serving([enabled], catalog, lambda model: True)
     for candidate in (dialect,) if dialect else spoken:
-        found = served.get(model) if model else cheapest(served, candidate)
+        found = served.get(model) if model else cheapest(served.values(), candidate, now_ms())
         if found is not None and candidate in found.seats:
             return candidate, found.seats[candidate][0].upstream_model
     if model is not None and spoken:

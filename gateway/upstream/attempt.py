@@ -69,7 +69,7 @@ class Exchange(Struct, frozen=True):
 
 class OpenStream:
     """An upstream answer whose first semantic frame has arrived. `newest` is what was read last: at the beginning,
-    everything up to and with that frame."""
+    everything up to and with that frame. `received_bytes` counts bodies as they came."""
 
     def __init__(self, exchange: Exchange, response: httpx.Response, reader: StreamReader) -> None:
         self._exchange = exchange
@@ -77,6 +77,7 @@ class OpenStream:
         self._chunks: AsyncIterator[bytes] = aiter(response.stream)  # type: ignore[arg-type]
         self.reader = reader
         self.newest = Batch()
+        self.received_bytes = 0
 
     @property
     def response(self) -> httpx.Response:
@@ -99,7 +100,11 @@ class OpenStream:
         except (httpx.HTTPError, OSError) as error:
             self.newest = _broken(failure_of_exception(error))
             return self.newest
-        self.newest = self.reader.end() if data is None else self.reader.feed(data)
+        if data is None:
+            self.newest = self.reader.end()
+        else:
+            self.received_bytes += len(data)
+            self.newest = self.reader.feed(data)
         resume = getattr(self.reader, "resume", None)
         if resume is not None and go_on:
             await self._go_on(resume)

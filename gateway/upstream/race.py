@@ -9,6 +9,7 @@ import math
 from collections.abc import Awaitable, Callable
 from typing import Generic, Literal, Protocol, TypeVar
 
+import structlog
 import trio
 
 from gateway.errors import BadRequest, CallError
@@ -19,6 +20,8 @@ from gateway.upstream.drains import Drains
 from gateway.upstream.pool import Lease, Pool
 from gateway.upstream.serving import Seat
 from gateway.upstream.verdict import client_error
+
+logger = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 A = TypeVar("A", bound="Held")
@@ -175,6 +178,7 @@ class _Contender(Generic[A]):
         self.entrant = entrant
         self.lease = lease
         self.scope = trio.CancelScope()
+        self.over = trio.Event()
 
 
 class _Contest(Generic[A]):
@@ -188,11 +192,12 @@ class _Contest(Generic[A]):
         self._policy = policy
         self._drains = drains
         self._running: list[_Contender[A]] = []
+        self._leaving: list[_Contender[A]] = []
         self._changed = trio.Event()
         self._join_at = math.inf
 
     async def decide(self, nursery: trio.Nursery) -> None:
-        """Until somebody has won, the caller is at fault, or nobody is left."""
+        """Until somebody has won and those it beat are gone, the caller is at fault, or nobody is left."""
         while self.answer is None:
             if not self._running:
                 if self.error is not None:
@@ -207,6 +212,8 @@ class _Contest(Generic[A]):
             await self._something_happens()
             if self.answer is None and self._running and trio.current_time() >= self._join_at:
                 self._let_another_join(nursery)
+        for loser in self._leaving:
+            await loser.over.wait()
 
     def stop(self) -> None:
         """The call is over before the race is: whoever is still at work stops."""
@@ -255,8 +262,12 @@ class _Contest(Generic[A]):
         except (AttemptFailed, BadRequest) as error:
             self._lose_by(contender, error)
         except Exception as error:
+            if not isinstance(error, CallError):
+                # Another may answer this call, and then nobody else would hear of it.
+                logger.exception("attempt_failed", account=lease.seat.account.name)
             self.error = error
         finally:
+            contender.over.set()
             self._drains.ended(contender.scope)
             if contender in self._running:
                 self._running.remove(contender)
@@ -275,6 +286,7 @@ class _Contest(Generic[A]):
             else:
                 loser.entrant.end("lost")
                 loser.scope.cancel()
+                self._leaving.append(loser)
 
     def _lose_by(self, contender: _Contender[A], error: AttemptFailed | BadRequest) -> None:
         if isinstance(error, AttemptFailed) and error.failure.cause is Cause.OVERLOADED:

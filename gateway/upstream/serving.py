@@ -8,7 +8,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.catalog import Catalog, Model, Rates
-from gateway.records import Account, DialectName
+from gateway.catalog.resolve import price_at
+from gateway.records import Account, AccountKind, DialectName
 
 ASKED_IN: dict[DialectName, tuple[DialectName, ...]] = {
     "messages": ("responses", "chat"),
@@ -18,7 +19,15 @@ ASKED_IN: dict[DialectName, tuple[DialectName, ...]] = {
 """What an account that does not speak the client's dialect is asked in. OpenAI's reasoning models take tools together
 with reasoning under Responses only, so that comes before Chat."""
 
-VENDOR_HOSTS = ("api.anthropic.com", "api.openai.com")
+SPOKEN: dict[AccountKind, tuple[DialectName, ...]] = {
+    "anthropic": ("messages",),
+    "claude-cli": ("messages",),
+    "openai": ("chat", "responses"),
+    "simulated": ("messages", "chat", "responses"),
+}
+"""What accounts of a kind can speak, the first preferred."""
+
+VENDOR_HOSTS = {"anthropic": "api.anthropic.com", "openai": "api.openai.com"}
 VENDOR_OF_KIND = {"anthropic": "anthropic", "openai": "openai", "claude-cli": "anthropic"}
 
 
@@ -60,7 +69,6 @@ ORGANISATION = "openai-organization"
 def build_serving(
     accounts: Iterable[Account],
     catalog: Catalog,
-    dialects_of: Callable[[Account], tuple[DialectName, ...]],
     priced: Callable[[Model], bool],
     pairs: Collection[tuple[DialectName, DialectName]] = (),
 ) -> dict[str, Served]:
@@ -85,6 +93,26 @@ def build_serving(
             models.setdefault(model.id, model)
             found.setdefault(model.id, []).append((account, upstream_model, allowed))
     return {model_id: _served(models[model_id], offers, pairs) for model_id, offers in found.items()}
+
+
+def dialects_of(account: Account) -> tuple[DialectName, ...]:
+    """What an account speaks: those it names of what its kind can. Most servers that imitate OpenAI have no
+    /responses, so one that names nothing is taken to speak Chat Completions alone."""
+    can = SPOKEN[account.kind]
+    if account.dialects:
+        return tuple(dialect for dialect in account.dialects if dialect in can)
+    return ("chat",) if account.kind == "openai" and not is_vendor(account) else can
+
+
+def cheapest(served: Iterable[Served], dialect: DialectName, at_ms: int) -> Served | None:
+    """The model whose answers cost least among those on offer in a dialect, its vendor's own dialect preferred."""
+
+    def rank(each: Served) -> tuple[bool, bool, int, str]:
+        model, price = each.model, price_at(each.model, at_ms)
+        retiring = model.lifecycle != "active"
+        return dialect not in model.dialects, retiring, price.rates.output if price else 0, model.id
+
+    return min((each for each in served if dialect in each.seats), key=rank, default=None)
 
 
 def pinned_to(seats: Iterable[Seat], account_id: int) -> tuple[Seat, ...]:
@@ -213,7 +241,8 @@ def is_vendor(account: Account) -> bool:
     if account.kind == "claude-cli" or not account.base_url:
         return True
     host = urlsplit(account.base_url).hostname or ""
-    return any(host == vendor or host.endswith(f".{vendor}") for vendor in VENDOR_HOSTS)
+    vendor = VENDOR_HOSTS.get(account.kind)
+    return vendor is not None and (host == vendor or host.endswith(f".{vendor}"))
 
 
 def _local_model(model_id: str) -> Model:

@@ -16,6 +16,7 @@ _STOP_LIMIT_S = 15
 # What the `trigate` script does, wherever it is installed.
 _TRIGATE = (sys.executable, "-c", "import sys; from gateway.cli import main; sys.exit(main())")
 _BALANCE_USD = "1000000"
+_TIER = "all"
 
 
 class Gateway:
@@ -41,12 +42,20 @@ class Gateway:
         """Makes the account, the customer and the key. Raises RuntimeError with the command's own words."""
         self._data_dir.mkdir(parents=True, exist_ok=True)
         self._run("init")
-        self._run(
-            *("accounts", "add", "mock", "--kind", "openai", "--base-url", upstream_url),
-            *("--secret-env", "BENCH_UPSTREAM_SECRET", "--models", "gpt-*"),
-        )
-        made = self._run("keys", "create", "bench", "--balance", _BALANCE_USD, "--tier", "all", "--json")
+        self.add_account("mock", upstream_url)
+        made = self._run("keys", "create", "bench", "--balance", _BALANCE_USD, "--tier", _TIER, "--json")
         self.secret = msgspec.json.decode(made)["key"]
+
+    def add_account(self, name: str, upstream_url: str, *options: str) -> None:
+        """One more account for the same models. Raises RuntimeError."""
+        self._run(
+            *("accounts", "add", name, "--kind", "openai", "--base-url", upstream_url),
+            *("--secret-env", "BENCH_UPSTREAM_SECRET", "--models", "gpt-*", *options),
+        )
+
+    def set_policy(self, policy: str) -> None:
+        """`failover`, `hedge` or `race`, for the next server started. Raises RuntimeError."""
+        self._run("tiers", "set", _TIER, "--policy", policy)
 
     def _run(self, *arguments: str) -> bytes:
         done = subprocess.run([*_TRIGATE, *arguments], env=self._environment, capture_output=True, check=False)

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from tests.bench import history
 from tests.bench.driver import Load, Plan, Result, run_load
+from tests.bench.duel import Duel
 from tests.bench.figures import DIRECT, GATEWAY, Figure
 from tests.bench.gateway import Gateway
 from tests.bench.measure import cpu_s, quantile, rss_kib
@@ -23,7 +24,7 @@ NGINX = "nginx"
 
 
 class Sizes(Struct, frozen=True):
-    """How much of everything one run measures: about four minutes of it on two cores."""
+    """How much of everything one run measures: about six minutes of it on two cores."""
 
     rounds: int = 3
     json_calls: int = 4000
@@ -32,6 +33,7 @@ class Sizes(Struct, frozen=True):
     ttfb_calls: int = 300
     slow_streams: int = 5000
     large_calls: int = 20
+    raced_calls: int = 500
     starts: int = 5
     history_calls: int = 1_000_000
 
@@ -44,6 +46,7 @@ QUICK = Sizes(
     ttfb_calls=50,
     slow_streams=500,
     large_calls=5,
+    raced_calls=50,
     starts=1,
     history_calls=50_000,
 )
@@ -165,6 +168,51 @@ def slow_streams(bench: Bench) -> list[Figure]:
     return [left, memory, late]
 
 
+def watched_calls(bench: Bench) -> list[Figure]:
+    """Calls of a tier that hedges, at accounts that answer before a hedge is due; beside them those of a tier that
+    does not hedge. 32 at a time: CPU of the server per call."""
+    whole = Figure("JSON request of a tier that hedges, CPU", "us")
+    streamed = Figure("stream of 20 events of a tier that hedges, CPU", "us")
+    gateway = Gateway(bench.folder / "hedged")
+    gateway.prepare(bench.mock.url)
+    gateway.add_account("spare", bench.mock.url, "--priority", "-1")
+    plans = (
+        (whole, Plan(0, _short_call(gateway), bench.sizes.json_calls, connections=32)),
+        (streamed, _stream_of(gateway, "stream events=20", bench.sizes.json_calls // 2)),
+    )
+    for _ in range(bench.sizes.rounds):
+        for policy, target in (("failover", "failover"), ("hedge", GATEWAY)):
+            gateway.set_policy(policy)
+            with gateway:
+                for figure, plan in plans:
+                    _load(_few(plan, 500), gateway.port)
+                    spent, result = _measured(gateway.pid, plan, gateway.port)
+                    figure.add(target, spent / result.completed * 1e6)
+    return [whole, streamed]
+
+
+def losers_close(bench: Bench) -> list[Figure]:
+    """Raced streams, one at a time: from the winner's first frame leaving its upstream until the loser's upstream
+    sees its connection closed."""
+    shares = {0.5: "p50", 0.99: "p99"}
+    figures = {
+        share: Figure(f"loser's connection closed after the win, {name}", "ms") for share, name in shares.items()
+    }
+    gateway = Gateway(bench.folder / "raced")
+    calls = bench.sizes.raced_calls
+    with Duel() as duel:
+        gateway.prepare(duel.answering_url)
+        gateway.add_account("silent", duel.silent_url, "--on-cancel", "stops")
+        gateway.set_policy("race")
+        with gateway:
+            for _ in range(bench.sizes.rounds):
+                _load(_stream_of(gateway, "", calls, at_once=1), gateway.port)
+    for number in range(bench.sizes.rounds):
+        for share, figure in figures.items():
+            figure.add(GATEWAY, quantile(duel.delays_ms[number * calls : (number + 1) * calls], share))
+    return list(figures.values())
+
+
 def large_bodies(bench: Bench) -> list[Figure]:
     """A prompt of 1 MB of text and an image of 10 MB (13.3 MB as base64), one call at a time."""
     prompt = Figure("1 MB prompt, CPU", "ms", must=3)
@@ -226,6 +274,8 @@ ROWS = {
     "translated": Row(translated, shares_server=True),
     "ttfb": Row(first_byte, shares_server=True),
     "large": Row(large_bodies, shares_server=True),
+    "hedge": Row(watched_calls, shares_server=False),
+    "loser": Row(losers_close, shares_server=False),
     "slow": Row(slow_streams, shares_server=False),
     "start": Row(start_and_idle, shares_server=False),
     "history": Row(long_history, shares_server=False),
@@ -280,6 +330,11 @@ def _most_memory(load: Load, pid: int) -> int:
 
 def _short_call(gateway: Gateway) -> bytes:
     return chat_request("reply size=200", secret=gateway.secret, stream=False)
+
+
+def _stream_of(gateway: Gateway, directive: str, count: int, at_once: int = 32) -> Plan:
+    request = chat_request(directive, secret=gateway.secret, stream=True)
+    return Plan(0, request, count, connections=at_once, terminal=DONE)
 
 
 def _aged(bench: Bench, calls: int) -> Gateway:

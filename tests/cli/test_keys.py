@@ -44,6 +44,18 @@ def test_a_codex_key_is_shown_the_endpoints_it_may_use(trigate: Trigate) -> None
     assert "ANTHROPIC" not in made.err
 
 
+def test_the_line_to_try_asks_for_a_model_that_the_key_may_use(trigate: Trigate) -> None:
+    trigate("accounts", "add", "sim", "--kind", "simulated")
+    made = trigate("keys", "create", "alice", "--models", "claude-opus-*")
+    assert '"model":"claude-opus-' in made.err
+
+
+def test_a_key_of_a_tier_that_is_served_by_translation_has_a_line_to_try(trigate: Trigate) -> None:
+    trigate("accounts", "add", "eu", "--kind", "anthropic", "--secret-stdin", input="sk-ant-1")
+    trigate("tiers", "set", "codex", "--models", "*")
+    assert "/v1/chat/completions" in trigate("keys", "create", "cody", "--tier", "codex").err
+
+
 def test_a_key_without_credit_is_told_how_to_get_some(trigate: Trigate) -> None:
     assert "trigate customers topup alice USD" in trigate("keys", "create", "alice").err
 

@@ -1,6 +1,11 @@
 """`trigate models`."""
 
+import pytest
+
 from tests.cli.conftest import Trigate
+
+# A model whose long prompts have rates of their own.
+LONG = "LONG_ID"
 
 
 def test_list_shows_the_shipped_catalog_without_a_database(trigate: Trigate) -> None:
@@ -59,6 +64,25 @@ def test_a_price_to_come_is_shown_with_the_one_in_force(trigate: Trigate) -> Non
     trigate("models", "price", "claude-opus-5-5", "--input", "1", "--output", "2", "--from", "30d")
     assert trigate("models", "show", "opus", "--json").json["price"] == before
     assert "$1.00 in, $2.00 out" in trigate("models", "show", "opus").out
+
+
+def test_a_new_price_keeps_the_rates_for_long_prompts_and_says_so(trigate: Trigate) -> None:
+    tiers = trigate("models", "show", LONG, "--json").json["price"]["tiers"]
+    said = trigate("models", "price", LONG, "--input", "1", "--output", "2", "--json")
+    assert (said.json["price"]["rates"]["input"], said.json["price"]["tiers"]) == (1_000_000, tiers)
+    assert f"prompts above {tiers[0]['above_prompt_tokens']:,}: $" in said.err
+
+
+@pytest.mark.parametrize("given", [("--input", "1", "--output", "2", "--flat"), ("--free",)])
+def test_a_price_holds_for_long_prompts_where_the_operator_says_so(trigate: Trigate, given: tuple[str, ...]) -> None:
+    said = trigate("models", "price", LONG, *given, "--json")
+    assert said.json["price"]["tiers"] == []
+    assert "long prompts" not in said.err
+
+
+def test_a_price_to_come_keeps_the_rates_for_long_prompts_of_its_own_moment(trigate: Trigate) -> None:
+    trigate("models", "price", LONG, "--input", "1", "--output", "2", "--from", "30d", "--flat")
+    assert "long prompts" not in trigate("models", "price", LONG, "--input", "3", "--output", "4", "--from", "60d").err
 
 
 def test_free_is_a_price_of_nothing(trigate: Trigate) -> None:

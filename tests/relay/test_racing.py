@@ -189,7 +189,7 @@ async def test_a_loser_whose_upstream_stops_costs_what_was_seen(autojump_clock):
         await world.call()
         loser = attempts(world)[0]
         assert loser.usage_basis == "reported"
-        assert 0 < loser.usage.input_tokens
+        assert loser.usage.input_tokens > 0
         check_money(world)
 
 

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import trio
 from msgspec.structs import replace
@@ -237,15 +238,16 @@ def default_body(dialect: DialectName) -> dict[str, Any]:
 
 @asynccontextmanager
 async def open_world(
-    *fakes: FakeUpstream,
+    *fakes: httpx.AsyncBaseTransport,
     balance_micro: int = 10 * DOLLAR,
     account: dict[str, Any] | None = None,
+    each: dict[str, dict[str, Any]] | None = None,
     dialects: dict[str, tuple[DialectName, ...]] | None = None,
     books: Books | None = None,
     **settings: Any,
 ) -> AsyncIterator[World]:
     """A world whose accounts are called `one`, `two`, … in order of priority. Every fake speaks all dialects, unless
-    `dialects` says otherwise of its account."""
+    `dialects` says otherwise of its account. `account` are fields of all accounts, `each` of those named."""
     names = ("one", "two", "three", "four")
     by_name = dict(zip(names, fakes, strict=False))
     accounts = tuple(
@@ -253,9 +255,11 @@ async def open_world(
             id=number,
             name=name,
             kind="simulated",
-            base_url="",
-            priority=10 - number,
-            **({"dialects": (dialects or {}).get(name, ())} | (account or {})),
+            **(
+                {"base_url": "", "priority": 10 - number, "dialects": (dialects or {}).get(name, ())}
+                | (account or {})
+                | (each or {}).get(name, {})
+            ),
         )
         for number, name in enumerate(by_name, start=1)
     )
@@ -268,7 +272,7 @@ async def open_world(
     ledger = Ledger(books)
     used = Settings(data_dir=Path("unused"), **settings)
     condition = Condition(configuration_of(snapshot, used))
-    async with Upstreams(lambda sealed: "", lambda each: by_name[each.name]) as upstreams, open_drains() as drains:
+    async with Upstreams(lambda sealed: "", lambda opened: by_name[opened.name]) as upstreams, open_drains() as drains:
         await upstreams.refresh(accounts)
         services = Services(
             settings=used,

@@ -7,6 +7,7 @@ from gateway.errors import ConfigurationError, UnknownObject
 from gateway.records import Account
 from gateway.upstream.providers import provider_for
 from gateway.upstream.providers.base import UpstreamOperation
+from gateway.upstream.serving import dialects_of
 
 MESSAGES = UpstreamOperation("messages", "/messages")
 CHAT = UpstreamOperation("chat", "/chat/completions")
@@ -182,13 +183,15 @@ def test_the_deadlines_and_the_body_are_those_given() -> None:
         (account("openai", "https://api.openai.com/v1"), ("chat", "responses")),
         (account("openai", "https://EU.api.openai.com/v1"), ("chat", "responses")),
         (account("openai", "https://api.openai.com.evil.io/v1"), ("chat",)),
+        (account("openai", "https://api.anthropic.com/v1"), ("chat",)),
+        (account("claude-cli", ""), ("messages",)),
         (account("openai", "http://localhost:8080"), ("chat",)),
         (account("openai", "http://localhost:8080", dialects=("chat", "responses")), ("chat", "responses")),
         (account("openai", "", dialects=("responses", "messages")), ("responses",)),
     ],
 )
 def test_dialects_are_what_the_endpoint_speaks(made: Account, dialects: tuple[str, ...]) -> None:
-    assert provider_for(made.kind).dialects(made) == dialects
+    assert dialects_of(made) == dialects
 
 
 @pytest.mark.parametrize(

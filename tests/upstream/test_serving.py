@@ -7,7 +7,6 @@ import pytest
 from gateway.catalog import Rates
 from gateway.catalog.load import shipped_catalog
 from gateway.records import Account
-from gateway.upstream.providers import provider_for
 from gateway.upstream.serving import Seat, build_serving, mapped_by_glob, same_organisation
 
 CATALOG = shipped_catalog()
@@ -24,7 +23,6 @@ def seat_of(each: Account, model_id: str = OPUS) -> Seat | None:
     served = build_serving(
         [each],
         CATALOG,
-        lambda account: provider_for(account.kind).dialects(account),
         lambda model: True,
         [("messages", "chat")],
     )

@@ -18,6 +18,7 @@ from gateway.upstream.providers.simulated import PROVIDER, simulated_transport
 from gateway.upstream.providers.simulated.instances import instance
 from gateway.upstream.providers.simulated.service import Service
 from gateway.upstream.providers.simulated.transport import SimulatedTransport
+from gateway.upstream.serving import dialects_of
 from tests.upstream.simulated_helpers import account, ask, catalog, data_of, events, json_of, service
 
 BODIES = {
@@ -151,8 +152,8 @@ async def test_the_models_of_an_account_are_discovered(autojump_clock):
 
 
 def test_a_simulated_account_speaks_what_it_is_limited_to():
-    assert PROVIDER.dialects(account()) == ("messages", "chat", "responses")
-    assert PROVIDER.dialects(replace(account(), dialects=("chat",))) == ("chat",)
+    assert dialects_of(account()) == ("messages", "chat", "responses")
+    assert dialects_of(replace(account(), dialects=("chat",))) == ("chat",)
 
 
 @pytest.mark.parametrize("path", PATHS)

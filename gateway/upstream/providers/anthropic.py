@@ -9,7 +9,7 @@ import httpx
 import msgspec
 
 from gateway.dialects.base import UpstreamError
-from gateway.records import Account, AccountKind, DialectName
+from gateway.records import Account, AccountKind
 from gateway.upstream.cooldown import Failure
 from gateway.upstream.failures import classify_error
 from gateway.upstream.providers.base import (
@@ -44,9 +44,6 @@ class Anthropic:
     """Messages and count_tokens. The account option `auth: "bearer"` sends the secret as a Bearer token."""
 
     kind: AccountKind = "anthropic"
-
-    def dialects(self, account: Account) -> tuple[DialectName, ...]:
-        return ("messages",) if not account.dialects or "messages" in account.dialects else ()
 
     def request(
         self,

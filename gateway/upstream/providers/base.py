@@ -44,10 +44,6 @@ class Provider(Protocol):
 
     kind: AccountKind
 
-    def dialects(self, account: Account) -> tuple[DialectName, ...]:
-        """What this account speaks."""
-        ...
-
     def request(
         self,
         account: Account,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import httpx
 
 from gateway.dialects.base import UpstreamError
-from gateway.records import Account, AccountKind, DialectName
+from gateway.records import Account, AccountKind
 from gateway.upstream.cooldown import Failure
 from gateway.upstream.failures import classify_error
 from gateway.upstream.providers.base import (
@@ -25,7 +25,6 @@ from gateway.upstream.providers.base import (
 )
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
-OFFICIAL_HOSTS = (".api.openai.com", "//api.openai.com")
 
 _QUERY = frozenset(
     ("include", "include[]", "stream", "starting_after", "include_obfuscation", "limit", "order", "after")
@@ -37,15 +36,6 @@ class OpenAI:
     """Chat Completions and Responses. Organization and project come from the account's `extra_headers`."""
 
     kind: AccountKind = "openai"
-
-    def dialects(self, account: Account) -> tuple[DialectName, ...]:
-        """What the account says; otherwise both at OpenAI and Chat Completions anywhere else.
-
-        Most compatible servers have no /responses.
-        """
-        if account.dialects:
-            return tuple(dialect for dialect in account.dialects if dialect != "messages")
-        return ("chat", "responses") if _is_official(account) else ("chat",)
 
     def request(
         self,
@@ -71,11 +61,6 @@ class OpenAI:
 
     def read_models(self, body: bytes) -> list[str]:
         return read_model_ids(body)
-
-
-def _is_official(account: Account) -> bool:
-    origin, _ = split_base_url(account.base_url or DEFAULT_BASE_URL)
-    return origin.lower().removesuffix(":443").endswith(OFFICIAL_HOSTS)
 
 
 def _url(account: Account, path: str, query: str) -> httpx.URL:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from gateway.dialects.base import UpstreamError
 from gateway.errors import ConfigurationError
-from gateway.records import Account, AccountKind, DialectName
+from gateway.records import Account, AccountKind
 from gateway.upstream.cooldown import Cause, Failure
 from gateway.upstream.failures import classify_error
 from gateway.upstream.providers import anthropic
@@ -21,9 +21,6 @@ class ClaudeCli:
     """Messages only; other clients by translation. The request never leaves the process: the transport reads it."""
 
     kind: AccountKind = "claude-cli"
-
-    def dialects(self, account: Account) -> tuple[DialectName, ...]:
-        return ("messages",) if not account.dialects or "messages" in account.dialects else ()
 
     def request(
         self,

@@ -6,23 +6,18 @@ import httpx
 from msgspec.structs import replace
 
 from gateway.dialects.base import UpstreamError
-from gateway.records import Account, AccountKind, DialectName
+from gateway.records import Account, AccountKind
 from gateway.upstream.cooldown import Failure
 from gateway.upstream.providers import anthropic, openai
 from gateway.upstream.providers.base import Provider, Timeouts, UpstreamOperation
 
 BASE_URL = "http://simulated.invalid"
 
-_DIALECTS: tuple[DialectName, ...] = ("messages", "chat", "responses")
-
 
 class Simulated:
     """All three protocols. Requests are built, errors and lists read, by the provider of the vendor who speaks them."""
 
     kind: AccountKind = "simulated"
-
-    def dialects(self, account: Account) -> tuple[DialectName, ...]:
-        return account.dialects or _DIALECTS
 
     def request(
         self,

@@ -1,0 +1,234 @@
+"""The gateway's own money by UTC day: charged, what it cost upstream, what of that lost races, margin."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.content import Content
+from textual.widgets import Static
+
+from admin_tui import format
+from admin_tui.format import Cell
+from admin_tui.keymap import Command, bindings
+from admin_tui.screens.forms import export
+from admin_tui.screens.lists import ListScreen
+from admin_tui.widgets.bars import styled
+from admin_tui.widgets.facts import Fact
+from admin_tui.widgets.table import Column
+from gateway.billing.money import format_usd
+from gateway.store.database import Database
+from gateway.store.queries.usage import summarize
+from gateway.store.rollups import DAY_MS
+
+DAYS = 90
+_EMPTY = (
+    "[b]Nothing billed yet.[/b]\n\n"
+    "Every day with a call has a line here: what customers were charged, what the accounts cost, what of that went to "
+    "attempts that lost a race, and what is left. The first call makes the first line."
+)
+
+_MEANING = (
+    "Charged is what stands in the ledger; upstream is counted at the accounts' prices. "
+    "On Money, i holds it against an invoice."
+)
+
+
+class Day(NamedTuple):
+    """A UTC day, or several as one. `estimated_calls` of `calls` were counted by estimate."""
+
+    day_at: int
+    calls: int
+    estimated_calls: int
+    charged_micro: int
+    upstream_micro: int
+    overhead_micro: int
+
+    @property
+    def margin_micro(self) -> int:
+        return self.charged_micro - self.upstream_micro
+
+    @property
+    def margin_share(self) -> float | None:
+        return self.margin_micro / self.charged_micro if self.charged_micro else None
+
+    @property
+    def estimated(self) -> bool:
+        """Whether what it cost upstream is an estimate in part."""
+        return self.estimated_calls > 0
+
+
+def days_between(database: Database, since_at: int, until_at: int) -> list[Day]:
+    """The UTC days from `since_at` to before `until_at`, in order; days without a call are zero."""
+    found = {
+        each.group["day"]: Day(
+            each.group["day"],
+            each.calls,
+            each.estimated_calls,
+            each.charged_micro,
+            each.upstream_micro,
+            each.overhead_micro,
+        )
+        for each in summarize(database, since_at=since_at, until_at=until_at, by=("day",))
+    }
+    return [found.get(day_at, Day(day_at, 0, 0, 0, 0, 0)) for day_at in range(since_at, until_at, DAY_MS)]
+
+
+def sum_of(days: Sequence[Day]) -> Day:
+    """All of them as one."""
+    return Day(days[0].day_at, *(sum(day[field] for day in days) for field in range(1, 6)))
+
+
+def days_content(days: Sequence[Day]) -> Content:
+    """The newest first, as a small table under the customers."""
+    heading = f"{'THE GATEWAY':<12}{'CALLS':>9}{'CHARGED':>11}{'UPSTREAM':>11}{'RACES':>10}{'MARGIN':>11}"
+    lines = [styled(heading, "dim")]
+    for day in days:
+        margin = _margin(day)
+        lines.append(
+            Content.assemble(
+                styled(f"{format.day(day.day_at):<12}", "" if day.calls else "dim"),
+                styled(f"{format.number(day.calls):>9}{format.usd(day.charged_micro):>11}", "" if day.calls else "dim"),
+                styled(f"{_upstream(day):>11}{_races(day):>10}", "dim"),
+                styled(f"{margin.text:>11}", margin.tone),
+            )
+        )
+    return Content("\n").join(lines)
+
+
+class DaysScreen(ListScreen[Day]):
+    """The last 90 days, newest first."""
+
+    CONTEXT = "money-days"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("money-days")
+    NAME = "money-days"
+    REFRESH_S = 5.0
+    COLUMNS = (
+        Column[Day]("DAY", lambda row: format.day(row.day_at), width=10, sort=lambda row: row.day_at, falling=True),
+        Column[Day](
+            "CALLS", lambda row: format.number(row.calls), width=9, right=True, sort=lambda row: row.calls, falling=True
+        ),
+        Column[Day](
+            "CHARGED",
+            lambda row: format.usd(row.charged_micro),
+            width=10,
+            right=True,
+            sort=lambda row: row.charged_micro,
+            falling=True,
+        ),
+        Column[Day](
+            "UPSTREAM",
+            lambda row: _upstream(row),
+            width=10,
+            right=True,
+            sort=lambda row: row.upstream_micro,
+            falling=True,
+        ),
+        Column[Day](
+            "RACES",
+            lambda row: Cell(_races(row), "dim"),
+            width=9,
+            right=True,
+            sort=lambda row: row.overhead_micro,
+            falling=True,
+        ),
+        Column[Day](
+            "MARGIN", lambda row: _margin(row), width=10, right=True, sort=lambda row: row.margin_micro, falling=True
+        ),
+        Column[Day]("SHARE", lambda row: format.percent(row.margin_share), width=6, right=True),
+        Column[Day](" ", lambda row: ""),
+    )
+
+    def key_of(self, row: Day) -> int:
+        return row.day_at
+
+    def copied(self, row: Day) -> str:
+        return format.day(row.day_at)
+
+    def above(self) -> ComposeResult:
+        yield Static("", id="days-sum", classes="headline")
+
+    def note(self) -> str:
+        return "  ".join(filter(None, (super().note(), "by day")))
+
+    def read(self, database: Database) -> list[Day]:
+        now_at = self.console.now()
+        tomorrow = now_at - now_at % DAY_MS + DAY_MS
+        days = days_between(database, tomorrow - DAYS * DAY_MS, tomorrow)
+        first = next((at for at, day in enumerate(days) if day.calls or day.upstream_micro), len(days))
+        return days[first:][::-1]
+
+    def show(self, data: list[Day]) -> None:
+        super().show(data)
+        self._show_sum()
+
+    def on_resize(self) -> None:
+        self._show_sum()
+
+    def _show_sum(self) -> None:
+        line = self.query_one("#days-sum", Static)
+        line.set_class(not self._all, "hidden")
+        if not self._all:
+            return
+        whole = sum_of(self._all)
+        text = Content.assemble(
+            f"{len(self._all)} days  charged ",
+            styled(format.usd(whole.charged_micro), "strong"),
+            f"  upstream {_upstream(whole)}  races {_races(whole)}  margin ",
+            styled(*_margin(whole)),
+            "  ",
+        )
+        room = self.table.size.width - 3 - text.cell_length
+        newest = [day.charged_micro for day in self._all[::-1]][-max(0, room) :]
+        line.update(Content.assemble(text, styled(format.sparkline(newest, room), "accent")))
+
+    def empty_text(self) -> str:
+        return _EMPTY
+
+    def detail(self, row: Day) -> Iterable[Fact]:
+        wave = "~" if row.estimated else ""
+        yield (format.day(row.day_at), "")
+        yield ("calls", format.number(row.calls))
+        yield ("by estimate", f"{row.estimated_calls:,} of them")
+        yield ("", "")
+        yield ("charged", format_usd(row.charged_micro))
+        yield ("upstream", wave + format_usd(row.upstream_micro))
+        yield ("of it lost races", wave + format_usd(row.overhead_micro))
+        yield ("margin", Cell(wave + format_usd(row.margin_micro), _margin(row).tone))
+        yield ("of what was charged", format.percent(row.margin_share))
+        yield ("", "")
+        text = (
+            "Charged is what stands in the ledger; upstream is counted at the accounts' prices. On Money, i holds it "
+        )
+        yield ("", Cell(f"{text}against an invoice.", "dim"))
+
+    def refusal(self, each: Command) -> str:
+        if each.id == "money-days.export" and not self.table.rows:
+            return "There is nothing to export."
+        return ""
+
+    def do_export(self) -> None:
+        headings = ("day", "calls", "estimated_calls", "charged_usd", "upstream_usd", "lost_races_usd", "margin_usd")
+        rows: list[list[Any]] = [
+            [
+                format.day(day.day_at),
+                day.calls,
+                day.estimated_calls,
+                *map(export.usd, (day.charged_micro, day.upstream_micro, day.overhead_micro, day.margin_micro)),
+            ]
+            for day in self.table.rows
+        ]
+        export.ask_export(self.console, export.Sheet("days", headings, rows))
+
+
+def _upstream(day: Day) -> str:
+    return format.usd(day.upstream_micro, estimated=day.estimated)
+
+
+def _races(day: Day) -> str:
+    return format.usd(day.overhead_micro, estimated=day.estimated and day.overhead_micro > 0)
+
+
+def _margin(day: Day) -> Cell:
+    tone: format.Tone = "bad" if day.margin_micro < 0 else "good" if day.margin_micro else "dim"
+    return Cell(format.usd(day.margin_micro, estimated=day.estimated), tone)

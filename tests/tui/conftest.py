@@ -1,0 +1,71 @@
+"""A data folder with a real database, a gateway's hand, and the console; everything at one instant, `NOW`."""
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.settings import DATABASE
+from gateway.store.database import Database, open_database
+from gateway.store.migrate import migrate
+from gateway.store.operators import accounts, audit, customers, keys, models
+from tests.store.making import NOW
+from tests.tui.making import Gateway
+
+_WITH_A_CLOCK = (accounts, audit, customers, keys, models)
+
+
+def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: object) -> None:
+    """Coroutine tests here run on Textual's loop, asyncio. Marked before pytest-asyncio makes its items."""
+    if collector.funcnamefilter(name) and inspect.iscoroutinefunction(obj):
+        pytest.mark.asyncio(obj)
+
+
+@pytest.fixture(autouse=True)
+def _one_instant(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What operators do happens at `NOW`, and their secrets are not random: snapshots stay as they are."""
+    for module in _WITH_A_CLOCK:
+        monkeypatch.setattr(module, "now_ms", lambda: NOW)
+    numbers = iter(range(1, 1_000_000))
+
+    def secret(prefix: str, public_id: str | None = None) -> str:
+        number = next(numbers)
+        return f"{prefix}{public_id or f'{number:012d}'}{'S' * 37}{number:06d}"
+
+    monkeypatch.setattr(keys, "new_secret", secret)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    """A migrated database with nothing in it."""
+    migrate(tmp_path / DATABASE)
+    return tmp_path
+
+
+@pytest.fixture
+def database(data_dir: Path) -> Iterator[Database]:
+    """A connection of the test's own, which may write."""
+    database = open_database(data_dir / DATABASE)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def gateway_(data_dir: Path) -> Iterator[Gateway]:
+    """The hand of a running gateway."""
+    gateway = Gateway(data_dir)
+    yield gateway
+    gateway.close()
+
+
+@pytest.fixture
+def seeded(database: Database) -> None:
+    """Two customers with a key each, two accounts: enough for every screen to have something to show."""
+    customers.create(database, "cli:op", "team-alpha", balance_micro=50_000_000)
+    customers.create(database, "cli:op", "ci", balance_micro=5_000_000, day_limit_micro=2_000_000)
+    keys.create(database, "cli:op", "alpha", customer="team-alpha")
+    keys.create(database, "cli:op", "ci-bot", customer="ci", tier="codex", limits=keys.KeyChanges(rpm=60))
+    accounts.add(database, "cli:op", "main", kind="simulated", fields=accounts.AccountChanges(priority=10))
+    accounts.add(database, "cli:op", "spare", kind="simulated")

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 Change = Callable[[Database, str], Result]
 
+_BUSY_S = 1.0
+_BUSY = "The database is locked by another process; trying again for some seconds."
 READ_ONLY = "This console was started read-only. Nothing was changed."
 
 
@@ -50,12 +52,20 @@ class Actions:
         self.read_only = read_only
         self.actor = actor()
         self.last: Undo | None = None
+        # Whether a change is under way: the next one would be about what is no more.
+        self.writing = False
 
     async def write(self, change: Change[Result]) -> Result:
         """Make a change and give its result. Raises OperatorError: for forms, which show it where it was typed."""
         if self.read_only:
             raise NotPermitted(READ_ONLY)
-        return await in_thread(self._app, lambda: self._write(change))
+        busy = self._app.set_timer(_BUSY_S, lambda: self._app.say(_BUSY, "warning"))
+        self.writing = True
+        try:
+            return await in_thread(self._app, lambda: self._write(change))
+        finally:
+            busy.stop()
+            self.writing = False
 
     async def run(
         self, change: Change[Result], *, done: str | Callable[[Result], str], undo: Undo | None = None

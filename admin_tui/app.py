@@ -16,6 +16,7 @@ from textual.filter import LineFilter
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
+from admin_tui import memory
 from admin_tui import preferences as kept
 from admin_tui.actions import Actions
 from admin_tui.ascii import AsciiFilter
@@ -74,6 +75,7 @@ class ConsoleApp(App[None]):
         welcome: Dialog[None] | None = None,
         offer_setup: bool = False,
     ) -> None:
+        memory.let_go()
         super().__init__()
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide"), (170, "-very-wide")]
         self.VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]

@@ -1,12 +1,13 @@
 """For terminals and fonts without the symbols: every line that is drawn passes here with `--ascii`."""
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
 
 _PLAIN = str.maketrans(
     {
-        "●": "*", "◌": "o", "✕": "x", "–": "-", "—": "-", "…": "~", "→": ">", "←": "<", "↑": "^", "↓": "v",
+        "●": "*", "◌": "o", "✕": "x", "–": "-", "—": "-", "…": ".", "→": ">", "←": "<", "↑": "^", "↓": "v",
         "✓": "+", "×": "x", "·": ".", "▸": ">", "▾": "v", "’": "'", "≥": ">", "≤": "<", "µ": "u",
         "▁": "_", "▂": ".", "▃": ".", "▄": ":", "▅": ":", "▆": "|", "▇": "|", "█": "#", "░": ".", "▒": ":", "▓": "#",
         "─": "-", "━": "-", "│": "|", "┃": "|", "┆": "|", "┊": "|", "╌": "-", "╍": "-", "╴": "-", "╶": "-", "╺": "-",
@@ -21,7 +22,7 @@ def plain(text: str) -> str:
     if text.isascii():
         return text
     text = text.translate(_PLAIN)
-    return "".join(each if each.isascii() else "+" if "─" <= each <= "╿" else "?" for each in text)
+    return "".join(each if each.isascii() else "+" if "─" <= each <= "╿" else "?" * cell_len(each) for each in text)
 
 
 class AsciiFilter(LineFilter):

@@ -63,23 +63,20 @@ class Feed:
 
     async def read(self, query: Query[Result]) -> Result:
         """The result of one short read. Raises StoreUnavailable, which `trouble` then tells of."""
+        return await self._told(lambda: self._read(query))
+
+    async def pulse(self, header_every_ms: int = 1_000) -> Pulse:
+        """The look four times a second. Raises StoreUnavailable."""
+        return await self._told(lambda: _checked(lambda: self._look(header_every_ms)))
+
+    async def _told(self, work: Callable[[], Result]) -> Result:
         try:
-            result = await in_thread(self._app, lambda: self._read(query))
+            result = await in_thread(self._app, work)
         except StoreUnavailable as error:
             self.trouble = error.message
             raise
         self.trouble = ""
         return result
-
-    async def pulse(self, header_every_ms: int = 1_000) -> Pulse:
-        """The look four times a second. Raises StoreUnavailable."""
-        try:
-            pulse = await in_thread(self._app, lambda: self._pulse(header_every_ms))
-        except StoreUnavailable as error:
-            self.trouble = error.message
-            raise
-        self.trouble = ""
-        return pulse
 
     def close(self) -> None:
         """Close every connection; the next read opens them again. One that a thread is still reading on stays open
@@ -95,9 +92,6 @@ class Feed:
             self._readers = _checked(lambda: _patient(Readers(self._path, READERS)))
         with self._readers.borrow() as database:
             return _checked(lambda: query(database))
-
-    def _pulse(self, header_every_ms: int) -> Pulse:
-        return _checked(lambda: self._look(header_every_ms))
 
     def _look(self, header_every_ms: int) -> Pulse:
         if self._watcher is None:

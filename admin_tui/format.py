@@ -9,7 +9,8 @@ from typing import Literal, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 
-from gateway.billing.money import MICRO
+from gateway.billing.money import MICRO, format_usd
+from gateway.catalog import Rates
 
 Tone = Literal["", "good", "warn", "bad", "dim", "accent", "strong"]
 
@@ -48,6 +49,11 @@ def usd(micro: int | None, *, estimated: bool = False) -> str:
     else:
         text = f"${amount / MICRO / 1_000_000:,.1f}M"
     return f"{'~' if estimated else ''}{sign}{text}"
+
+
+def rates(each: Rates) -> str:
+    """`$1.50 in, $7.50 out`."""
+    return f"{format_usd(each.input)} in, {format_usd(each.output)} out"
 
 
 def tokens(count: int | None, *, estimated: bool = False) -> str:

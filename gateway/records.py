@@ -113,6 +113,14 @@ class Account(Struct, frozen=True):
     options: dict[str, str | int | float | bool] = {}
     reset_at: int = 0
 
+    @property
+    def shown_proxy(self) -> str | None:
+        """The proxy's URL; of what stands before its host only that there is something."""
+        if self.proxy is None or "@" not in self.proxy:
+            return self.proxy
+        scheme, _, rest = self.proxy.partition("://")
+        return f"{scheme}://***@{rest.rpartition('@')[2]}"
+
 
 class Snapshot(Struct, frozen=True):
     """Everything the operator configured, as of one revision. Swapped whole, never changed."""

@@ -202,6 +202,11 @@ def default_data_dir() -> Path:
     return platformdirs.user_data_path("trigate", appauthor=False)
 
 
+def program_folder(data_dir: Path, account_id: int) -> Path:
+    """What an account that is a program (`claude-cli`) has to itself in the data folder, its own login included."""
+    return data_dir / "claude-cli" / str(account_id)
+
+
 def default_config_path(data_dir: Path) -> Path:
     """Where the configuration file is looked for when none is named."""
     return data_dir / "config.toml"

@@ -7,13 +7,12 @@ from admin_tui import format
 from admin_tui.format import Cell
 from admin_tui.widgets.facts import Fact
 from gateway.billing.money import format_usd
-from gateway.catalog import Rates
 from gateway.records import Account
 from gateway.store import schema
 from gateway.store.database import Database, read_transaction
-from gateway.store.operators.accounts import DEFAULT_BASE_URLS
 from gateway.store.queries.account_states import Standing
 from gateway.store.queries.figures import AccountFigures, account_figures
+from gateway.upstream.serving import models_words
 
 
 class AccountRow(NamedTuple):
@@ -152,9 +151,9 @@ def _facts(row: AccountRow) -> Iterator[Fact]:
     yield from (("as", f"{model} → {target}") for model, target in account.model_map.items())
     yield ("dialects", ", ".join(account.dialects) or Cell("all its kind can", "dim"))
     yield ("free", "yes: its models cost nothing" if account.free else "")
-    yield from (("costs you", f"{glob}: {rates_words(rates)}") for glob, rates in account.cost_prices.items())
+    yield from (("costs you", f"{glob}: {format.rates(rates)}") for glob, rates in account.cost_prices.items())
     yield ("on cancel", _ON_CANCEL[account.on_cancel])
-    yield ("proxy", without_password(account.proxy))
+    yield ("proxy", account.shown_proxy or "")
     yield ("headers", ", ".join(sorted(account.extra_headers)))
     yield ("options", ", ".join(f"{name}={value}" for name, value in account.options.items()))
     yield ("id", str(account.id))
@@ -182,26 +181,3 @@ def _speed(row: AccountRow) -> str:
     if not row.alive or row.figures.ttft_p50_ms is None:
         return format.UNKNOWN
     return f"p50 {format.seconds(row.figures.ttft_p50_ms)}, p95 {format.seconds(row.figures.ttft_p95_ms)}"
-
-
-def models_words(account: Account) -> str:
-    """What an account without patterns serves."""
-    if account.discovered:
-        return "those of its own list"
-    if account.kind == "simulated":
-        return "all"
-    vendors = account.kind == "claude-cli" or account.base_url == DEFAULT_BASE_URLS.get(account.kind)
-    return "every one of its vendor" if vendors else "none named yet"
-
-
-def rates_words(rates: Rates) -> str:
-    """`$1.50 in, $7.50 out`."""
-    return f"{format_usd(rates.input)} in, {format_usd(rates.output)} out"
-
-
-def without_password(proxy: str | None) -> str:
-    """The proxy's URL; of what stands before its host only that there is something."""
-    if proxy is None or "@" not in proxy:
-        return proxy or ""
-    scheme, _, rest = proxy.partition("://")
-    return f"{scheme}://***@{rest.rpartition('@')[2]}"

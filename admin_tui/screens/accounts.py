@@ -84,10 +84,6 @@ class AccountsScreen(ListScreen[AccountRow]):
                            right=True, from_width=120, sort=lambda row: row.figures.overhead_24h_micro, falling=True),
     )  # fmt: skip
 
-    @property
-    def alive(self) -> bool:
-        return self.console.header is not None and self.console.header.alive
-
     def key_of(self, row: AccountRow) -> int:
         return row.account.id
 

@@ -1,6 +1,7 @@
 """What every screen does: reads when something was committed, shows what it read, carries out its commands."""
 
 import inspect
+from collections.abc import Awaitable
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -49,6 +50,11 @@ class ConsoleScreen(Screen[None]):
     @property
     def console(self) -> "ConsoleApp":
         return cast("ConsoleApp", self.app)
+
+    @property
+    def alive(self) -> bool:
+        """Whether a gateway runs: only then is known what is in flight and what that holds."""
+        return self.console.header is not None and self.console.header.alive
 
     # -- what a subclass says
 
@@ -155,7 +161,9 @@ class ConsoleScreen(Screen[None]):
         """Why a command cannot be used now, as a sentence; "" where it can."""
         if each.writes and self.console.actions.read_only:
             return "This console was started read-only."
-        if each.needs == "gateway" and not (self.console.header and self.console.header.alive):
+        if each.writes and self.console.actions.writing:
+            return "The change before is still being written."
+        if each.needs == "gateway" and not self.alive:
             return "The gateway is not running."
         return self.refusal(each)
 
@@ -171,7 +179,12 @@ class ConsoleScreen(Screen[None]):
         method = getattr(self, each.method, None) or getattr(self.console, each.method)
         outcome = method()
         if inspect.isawaitable(outcome):
-            await outcome
+            # A write waits for a locked database: keys go on being heard.
+            self.console.run_worker(self._finish(outcome), group="command")
+        self.renew_bars()
+
+    async def _finish(self, outcome: Awaitable[object]) -> None:
+        await outcome
         self.renew_bars()
 
     def do_back(self) -> None:

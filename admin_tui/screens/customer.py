@@ -74,10 +74,6 @@ class CustomerScreen(ListScreen[Line]):
         self._payer: Payer | None = None
         self._pages_left = 0
 
-    @property
-    def alive(self) -> bool:
-        return self.console.header is not None and self.console.header.alive
-
     def key_of(self, row: Line) -> int:
         return row.entry.id
 

@@ -93,10 +93,6 @@ class KeysScreen(ListScreen[KeyRow]):
         self._tiers: list[Tier] = []
         self._with_revoked = False
 
-    @property
-    def alive(self) -> bool:
-        return self.console.header is not None and self.console.header.alive
-
     def key_of(self, row: KeyRow) -> int:
         return row.key.id
 

@@ -163,9 +163,14 @@ class ListScreen(ConsoleScreen, Generic[Row]):
     def _show_emptiness(self) -> None:
         empty = self._loaded and not self.table.rows
         text = f"Nothing matches [b]{Content(self._filter).markup}[/b]. [dim]esc clears the filter.[/dim]"
-        self.query_one("#empty", Static).update(text if self._filter else self.empty_text())
+        if empty:
+            self.query_one("#empty", Static).update(text if self._filter else self.empty_text())
         self.query_one("#empty").set_class(not empty, "hidden")
+        appears = self.table.has_class("hidden") and not empty
         self.table.set_class(empty, "hidden")
+        if appears and not isinstance(self.focused, Input):
+            # What is hidden loses the focus.
+            self.table.focus()
 
     def show_detail(self) -> None:
         """The pane beside the table says what there is to know of the selected row."""
@@ -311,7 +316,8 @@ class ListScreen(ConsoleScreen, Generic[Row]):
 
     def _complain(self, problem: str) -> None:
         line = self.query_one("#problem", Static)
-        line.update(Content(problem))
+        if line.content != Content(problem):
+            line.update(Content(problem))
         line.set_class(not problem, "hidden")
 
     def _close_filter(self) -> None:

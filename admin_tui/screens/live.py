@@ -17,6 +17,7 @@ from admin_tui.screens.lists import ListScreen
 from admin_tui.screens.live_rows import LiveRow
 from admin_tui.widgets.facts import Fact
 from admin_tui.widgets.table import Table
+from gateway.how_to_call import DEFAULT_URL, served_at
 from gateway.store.database import Database
 from gateway.store.queries.call_filter import CallFilter, matches
 from gateway.store.queries.calls import call_page
@@ -95,9 +96,7 @@ class LiveScreen(ListScreen[LiveRow]):
 
     def empty_text(self) -> str:
         beat = self.console.header.beat if self.console.header else None
-        addresses = beat.address.split(", ") if beat else []
-        url = next((each for each in addresses if each.startswith("http")), "http://127.0.0.1:8000")
-        return live_rows.how_to_begin(url)
+        return live_rows.how_to_begin(served_at([beat.address] if beat else []) or DEFAULT_URL)
 
     # -- reading
 
@@ -249,7 +248,8 @@ class LiveScreen(ListScreen[LiveRow]):
             waiting = f" · {count:,} new row{'' if count == 1 else 's'}" if count else ""
             text = f"paused{waiting} · press f to follow" + (f" · {text}" if text else "")
         banner = self.query_one("#banner", Static)
-        banner.update(Content(text))
+        if banner.content != Content(text):
+            banner.update(Content(text))
         banner.set_class(not text, "hidden")
 
     # -- one call

@@ -80,36 +80,33 @@ def lanes(row: LiveRow) -> Cell:
     return Cell(f"{format.OPEN} {names}", "warn")
 
 
-_KEY = Column[LiveRow]("KEY", lambda row: row.key)
-_CUSTOMER = Column[LiveRow]("CUSTOMER", lambda row: row.customer, width=14, from_width=_WIDER)
-_MODEL = Column[LiveRow]("MODEL", lambda row: row.call.model or row.call.model_asked, width=17)
-_IN = Column[LiveRow]("IN", _input, width=5, right=True)
-_CACHED = Column[LiveRow](
-    "CACHED",
-    lambda row: format.tokens(row.call.usage.cache_read_tokens or None),
-    width=6,
-    right=True,
-    from_width=_WIDER,
+_BOTH = (
+    Column[LiveRow]("KEY", lambda row: row.key),
+    Column[LiveRow]("CUSTOMER", lambda row: row.customer, width=12, from_width=_WIDER),
+    Column[LiveRow]("MODEL", lambda row: row.call.model or row.call.model_asked, width=17),
+    Column[LiveRow]("IN", _input, width=5, right=True),
+    Column[LiveRow](
+        "CACHED",
+        lambda row: format.tokens(row.call.usage.cache_read_tokens or None),
+        width=6,
+        right=True,
+        from_width=_WIDER,
+    ),
+    Column[LiveRow]("OUT", _output, width=5, right=True),
+    Column[LiveRow]("TTFT", lambda row: format.seconds(row.call.ttft_ms), width=5, right=True),
 )
-_OUT = Column[LiveRow]("OUT", _output, width=5, right=True)
-_TTFT = Column[LiveRow]("TTFT", lambda row: format.seconds(row.call.ttft_ms), width=5, right=True)
+"""Columns of calls in flight and of those that ended, so that they stand in line."""
+
 _COST = Column[LiveRow]("COST", _cost, width=8, right=True)
-_ACCOUNT = Column[LiveRow]("ACCOUNT", lambda row: row.account, width=12, from_width=_WIDE)
 
 ENDED = (
     Column[LiveRow]("ENDED", lambda row: format.clock(row.call.started_at + row.call.duration_ms), width=8),
-    _KEY,
-    _CUSTOMER,
-    _MODEL,
-    _IN,
-    _CACHED,
-    _OUT,
-    _TTFT,
-    Column[LiveRow]("TOOK", lambda row: format.seconds(row.call.duration_ms), width=6, right=True, from_width=_WIDE),
+    *_BOTH,
+    Column[LiveRow]("TOOK", lambda row: format.seconds(row.call.duration_ms), width=8, right=True, from_width=_WIDE),
     _COST,
-    _ACCOUNT,
+    Column[LiveRow]("ACCOUNT", lambda row: row.account, width=12, from_width=_WIDE),
     Column[LiveRow]("STATUS", lambda row: outcome(row.call), width=12, below_width=_WIDER),
-    Column[LiveRow]("STATUS", lambda row: outcome(row.call), width=22, from_width=_WIDER),
+    Column[LiveRow]("STATUS", lambda row: outcome(row.call), width=20, from_width=_WIDER),
 )
 
 
@@ -117,18 +114,12 @@ def in_flight(now: Callable[[], int]) -> tuple[Column[LiveRow], ...]:
     """The columns of calls in flight, under which those of the ended ones stand in line."""
     return (
         Column[LiveRow]("AGE", lambda row: format.seconds(max(0, now() - row.call.started_at)), width=8),
-        _KEY,
-        _CUSTOMER,
-        _MODEL,
-        _IN,
-        _CACHED,
-        _OUT,
-        _TTFT,
-        Column[LiveRow]("HELD", lambda row: format.usd(row.call.held_micro), width=6, right=True, from_width=_WIDE),
+        *_BOTH,
+        Column[LiveRow]("HELD", lambda row: format.usd(row.call.held_micro), width=8, right=True, from_width=_WIDE),
         _COST,
         Column[LiveRow]("TIER", lambda row: row.call.tier, width=12, from_width=_WIDE),
         Column[LiveRow]("ACCOUNT", lanes, width=12, below_width=_WIDER),
-        Column[LiveRow]("ACCOUNT", lanes, width=22, from_width=_WIDER),
+        Column[LiveRow]("ACCOUNT", lanes, width=20, from_width=_WIDER),
     )
 
 

@@ -16,9 +16,6 @@ from gateway.store.database import Database, read_transaction
 from gateway.store.snapshot import load_overrides
 from gateway.upstream.serving import Served, build_serving
 
-BUCKETS = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "cache_write_30m", "cache_write_12h")
-"""The buckets of a price, in the order in which they are shown."""
-
 
 class ModelRow(NamedTuple):
     """A model as of `now_at`.
@@ -175,7 +172,7 @@ def model_facts(row: ModelRow) -> list[Fact]:
     else:
         facts += _price_facts(row.price)
     for price in row.coming:
-        facts += [("", ""), ("later", f"{rates_words(price.rates)}, from {format.instant(price.effective_at)}")]
+        facts += [("", ""), ("later", f"{format.rates(price.rates)}, from {format.instant(price.effective_at)}")]
     return [facts[0], *((label, value) for label, value in facts[1:] if not label or _text(value))]
 
 
@@ -189,18 +186,13 @@ def _unpriced_words(row: ModelRow) -> str:
 
 def _price_facts(price: Price) -> list[Fact]:
     facts: list[Fact] = [("$ per million", f"since {format.instant(price.effective_at)}")]
-    for bucket in BUCKETS:
+    for bucket in Rates.__struct_fields__:
         micro: int | None = getattr(price.rates, bucket)
         if micro is not None:
             facts.append((bucket.replace("_", " "), format_usd(micro)))
     for tier in price.tiers:
-        facts.append((f"above {format.tokens(tier.above_prompt_tokens)}", rates_words(tier.rates)))
+        facts.append((f"above {format.tokens(tier.above_prompt_tokens)}", format.rates(tier.rates)))
     facts.append(("web search", format_usd(price.web_search_micro) if price.web_search_micro else ""))
     facts.append(("variants", ", ".join(f"{name} ×{bp / 10_000:g}" for name, bp in price.variants_bp.items())))
     facts.append(("version", price.version))
     return facts
-
-
-def rates_words(rates: Rates) -> str:
-    """`$1.50 in, $7.50 out`."""
-    return f"{format_usd(rates.input)} in, {format_usd(rates.output)} out"

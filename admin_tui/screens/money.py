@@ -30,12 +30,13 @@ from admin_tui.screens.forms.customer_forms import (
     switch_customers,
 )
 from admin_tui.screens.lists import ListScreen
-from admin_tui.screens.money_days import Day, DaysScreen, days_between, days_content, sum_of
+from admin_tui.screens.money_days import DaysScreen, days_content, sum_of
 from admin_tui.screens.money_drift import DriftScreen
 from admin_tui.screens.money_rows import columns
 from admin_tui.widgets.bars import styled
 from admin_tui.widgets.facts import Fact
 from gateway.store.database import Database, read_transaction
+from gateway.store.queries.money import DayMoney, daily_money
 from gateway.store.rollups import DAY_MS
 
 DAYS = 30
@@ -52,7 +53,7 @@ class Money(NamedTuple):
     """Customers by name, and the gateway's last 30 days."""
 
     payers: list[Payer]
-    days: list[Day]
+    days: list[DayMoney]
 
 
 class MoneyScreen(ListScreen[Payer]):
@@ -67,13 +68,8 @@ class MoneyScreen(ListScreen[Payer]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._days: list[Day] = []
+        self._days: list[DayMoney] = []
         self._invoices: dict[tuple[int, int], int] = {}
-
-    @property
-    def alive(self) -> bool:
-        """Whether a gateway runs: only then is known what open calls hold."""
-        return self.console.header is not None and self.console.header.alive
 
     def key_of(self, row: Payer) -> int:
         return row.money.customer.id
@@ -86,7 +82,7 @@ class MoneyScreen(ListScreen[Payer]):
         today = now_at - now_at % DAY_MS
         with read_transaction(database):
             payers = read_payers(database, now_at, alive=self.alive)
-            return Money(payers, days_between(database, today - (DAYS - 1) * DAY_MS, today + DAY_MS))
+            return Money(payers, daily_money(database, since_at=today - (DAYS - 1) * DAY_MS, until_at=today + DAY_MS))
 
     def show(self, data: Any) -> None:
         self._days = data.days
@@ -205,7 +201,7 @@ class MoneyScreen(ListScreen[Payer]):
         ]
 
 
-def _sums(label: str, day: Day) -> list[Content]:
+def _sums(label: str, day: DayMoney) -> list[Content]:
     margin = Cell(format.usd(day.margin_micro, estimated=day.estimated), "bad" if day.margin_micro < 0 else "good")
     return [
         Content.assemble(styled(f"{label} charged ", "dim"), format.usd(day.charged_micro)),

@@ -1,7 +1,7 @@
 """The gateway's own money by UTC day: charged, what it cost upstream, what of that lost races, margin."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -18,7 +18,7 @@ from admin_tui.widgets.facts import Fact
 from admin_tui.widgets.table import Column
 from gateway.billing.money import format_usd
 from gateway.store.database import Database
-from gateway.store.queries.usage import summarize
+from gateway.store.queries.money import DayMoney, daily_money
 from gateway.store.rollups import DAY_MS
 
 DAYS = 90
@@ -34,52 +34,13 @@ _MEANING = (
 )
 
 
-class Day(NamedTuple):
-    """A UTC day, or several as one. `estimated_calls` of `calls` were counted by estimate."""
-
-    day_at: int
-    calls: int
-    estimated_calls: int
-    charged_micro: int
-    upstream_micro: int
-    overhead_micro: int
-
-    @property
-    def margin_micro(self) -> int:
-        return self.charged_micro - self.upstream_micro
-
-    @property
-    def margin_share(self) -> float | None:
-        return self.margin_micro / self.charged_micro if self.charged_micro else None
-
-    @property
-    def estimated(self) -> bool:
-        """Whether what it cost upstream is an estimate in part."""
-        return self.estimated_calls > 0
-
-
-def days_between(database: Database, since_at: int, until_at: int) -> list[Day]:
-    """The UTC days from `since_at` to before `until_at`, in order; days without a call are zero."""
-    found = {
-        each.group["day"]: Day(
-            each.group["day"],
-            each.calls,
-            each.estimated_calls,
-            each.charged_micro,
-            each.upstream_micro,
-            each.overhead_micro,
-        )
-        for each in summarize(database, since_at=since_at, until_at=until_at, by=("day",))
-    }
-    return [found.get(day_at, Day(day_at, 0, 0, 0, 0, 0)) for day_at in range(since_at, until_at, DAY_MS)]
-
-
-def sum_of(days: Sequence[Day]) -> Day:
+def sum_of(days: Sequence[DayMoney]) -> DayMoney:
     """All of them as one."""
-    return Day(days[0].day_at, *(sum(day[field] for day in days) for field in range(1, 6)))
+    first, *sums = DayMoney.__struct_fields__
+    return DayMoney(getattr(days[0], first), *(sum(getattr(day, name) for day in days) for name in sums))
 
 
-def days_content(days: Sequence[Day]) -> Content:
+def days_content(days: Sequence[DayMoney]) -> Content:
     """The newest first, as a small table under the customers."""
     heading = f"{'THE GATEWAY':<12}{'CALLS':>9}{'CHARGED':>11}{'UPSTREAM':>11}{'RACES':>10}{'MARGIN':>11}"
     lines = [styled(heading, "dim")]
@@ -96,7 +57,7 @@ def days_content(days: Sequence[Day]) -> Content:
     return Content("\n").join(lines)
 
 
-class DaysScreen(ListScreen[Day]):
+class DaysScreen(ListScreen[DayMoney]):
     """The last 90 days, newest first."""
 
     CONTEXT = "money-days"
@@ -104,11 +65,13 @@ class DaysScreen(ListScreen[Day]):
     NAME = "money-days"
     REFRESH_S = 5.0
     COLUMNS = (
-        Column[Day]("DAY", lambda row: format.day(row.day_at), width=10, sort=lambda row: row.day_at, falling=True),
-        Column[Day](
+        Column[DayMoney](
+            "DAY", lambda row: format.day(row.day_at), width=10, sort=lambda row: row.day_at, falling=True
+        ),
+        Column[DayMoney](
             "CALLS", lambda row: format.number(row.calls), width=9, right=True, sort=lambda row: row.calls, falling=True
         ),
-        Column[Day](
+        Column[DayMoney](
             "CHARGED",
             lambda row: format.usd(row.charged_micro),
             width=10,
@@ -116,7 +79,7 @@ class DaysScreen(ListScreen[Day]):
             sort=lambda row: row.charged_micro,
             falling=True,
         ),
-        Column[Day](
+        Column[DayMoney](
             "UPSTREAM",
             lambda row: _upstream(row),
             width=10,
@@ -124,7 +87,7 @@ class DaysScreen(ListScreen[Day]):
             sort=lambda row: row.upstream_micro,
             falling=True,
         ),
-        Column[Day](
+        Column[DayMoney](
             "RACES",
             lambda row: Cell(_races(row), "dim"),
             width=9,
@@ -132,17 +95,17 @@ class DaysScreen(ListScreen[Day]):
             sort=lambda row: row.overhead_micro,
             falling=True,
         ),
-        Column[Day](
+        Column[DayMoney](
             "MARGIN", lambda row: _margin(row), width=10, right=True, sort=lambda row: row.margin_micro, falling=True
         ),
-        Column[Day]("SHARE", lambda row: format.percent(row.margin_share), width=6, right=True),
-        Column[Day](" ", lambda row: ""),
+        Column[DayMoney]("SHARE", lambda row: format.percent(row.margin_share), width=6, right=True),
+        Column[DayMoney](" ", lambda row: ""),
     )
 
-    def key_of(self, row: Day) -> int:
+    def key_of(self, row: DayMoney) -> int:
         return row.day_at
 
-    def copied(self, row: Day) -> str:
+    def copied(self, row: DayMoney) -> str:
         return format.day(row.day_at)
 
     def above(self) -> ComposeResult:
@@ -151,14 +114,14 @@ class DaysScreen(ListScreen[Day]):
     def note(self) -> str:
         return "  ".join(filter(None, (super().note(), "by day")))
 
-    def read(self, database: Database) -> list[Day]:
+    def read(self, database: Database) -> list[DayMoney]:
         now_at = self.console.now()
         tomorrow = now_at - now_at % DAY_MS + DAY_MS
-        days = days_between(database, tomorrow - DAYS * DAY_MS, tomorrow)
+        days = daily_money(database, since_at=tomorrow - DAYS * DAY_MS, until_at=tomorrow)
         first = next((at for at, day in enumerate(days) if day.calls or day.upstream_micro), len(days))
         return days[first:][::-1]
 
-    def show(self, data: list[Day]) -> None:
+    def show(self, data: list[DayMoney]) -> None:
         super().show(data)
         self._show_sum()
 
@@ -185,7 +148,7 @@ class DaysScreen(ListScreen[Day]):
     def empty_text(self) -> str:
         return _EMPTY
 
-    def detail(self, row: Day) -> Iterable[Fact]:
+    def detail(self, row: DayMoney) -> Iterable[Fact]:
         wave = "~" if row.estimated else ""
         yield (format.day(row.day_at), "")
         yield ("calls", format.number(row.calls))
@@ -221,14 +184,14 @@ class DaysScreen(ListScreen[Day]):
         export.ask_export(self.console, export.Sheet("days", headings, rows))
 
 
-def _upstream(day: Day) -> str:
+def _upstream(day: DayMoney) -> str:
     return format.usd(day.upstream_micro, estimated=day.estimated)
 
 
-def _races(day: Day) -> str:
+def _races(day: DayMoney) -> str:
     return format.usd(day.overhead_micro, estimated=day.estimated and day.overhead_micro > 0)
 
 
-def _margin(day: Day) -> Cell:
+def _margin(day: DayMoney) -> Cell:
     tone: format.Tone = "bad" if day.margin_micro < 0 else "good" if day.margin_micro else "dim"
     return Cell(format.usd(day.margin_micro, estimated=day.estimated), tone)

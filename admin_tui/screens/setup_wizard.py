@@ -116,9 +116,7 @@ class SetupScreen(ConsoleScreen):
     # -- how far things are
 
     def read(self, database: Database) -> Any:
-        header = self.console.header
-        alive = header is not None and header.alive
-        return read_progress(database, self.folder, self.console.now(), alive=alive)
+        return read_progress(database, self.folder, self.console.now(), alive=self.alive)
 
     def show(self, data: Any) -> None:
         self._progress = data
@@ -160,10 +158,8 @@ class SetupScreen(ConsoleScreen):
             return Step("First call", False, "Through the gateway, with that key.")
         if found.calls:
             return Step("First call", True, "It came through: Live (1) shows it.")
-        header = self.console.header
-        alive = header is not None and header.alive
         start = f"Start the gateway in another terminal: trigate serve --data-dir {self.folder}. Then send it this:"
-        first = "The gateway runs. Send it this; the page sees the call:" if alive else start
+        first = "The gateway runs. Send it this; the page sees the call:" if self.alive else start
         return Step("First call", False, f"{first}\n{found.command}")
 
     def _draw(self) -> None:

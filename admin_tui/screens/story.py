@@ -11,21 +11,13 @@ from admin_tui.screens import lanes
 from admin_tui.screens.live_rows import estimated, outcome
 from admin_tui.widgets.bars import styled
 from gateway.billing.money import format_usd
-from gateway.billing.prices import cost_micro, rates_for
+from gateway.billing.prices import cost_micro
+from gateway.billing.receipt import exact_usd, receipt_lines, why_charged_less
 from gateway.catalog import Price
 from gateway.records import Call
 from gateway.store.queries.calls import CallDetail
 from gateway.store.queries.names import Names
 
-_BUCKETS = (
-    ("input", "input"),
-    ("cache_read", "cache read"),
-    ("cache_write_5m", "cache write, 5 min"),
-    ("cache_write_30m", "cache write, 30 min"),
-    ("cache_write_1h", "cache write, 1 h"),
-    ("cache_write_12h", "cache write, 12 h"),
-    ("output", "output"),
-)
 _BASES = {"reported": "as the upstream reported it", "estimated": "estimated", "none": "nothing was reported"}
 _LABEL = 12
 
@@ -98,20 +90,9 @@ def _speed(call: Call, took_ms: int) -> str:
 
 
 def _tokens(call: Call, price: Price | None) -> list[Content]:
-    usage = call.usage
-    rates = None if price is None else rates_for(price, usage.prompt_tokens)
-    lines = []
-    for bucket, name in _BUCKETS:
-        count: int = getattr(usage, f"{bucket}_tokens")
-        if not count:
-            continue
-        rate = None if rates is None else getattr(rates, bucket)
-        lines.append(_bucket(name, count, rates.input if rates is not None and rate is None else rate))
-    if usage.web_search_requests:
-        per_search = None if price is None else price.web_search_micro * 1_000_000
-        lines.append(_bucket("web searches", usage.web_search_requests, per_search))
-    if usage.reasoning_tokens:
-        lines.append(styled(f"{usage.reasoning_tokens:>12,}  of the output was reasoning", "dim"))
+    lines = [_bucket(*line) for line in receipt_lines(call.usage, price)]
+    if call.usage.reasoning_tokens:
+        lines.append(styled(f"{call.usage.reasoning_tokens:>12,}  of the output was reasoning", "dim"))
     if not lines:
         return [styled("None.", "dim")]
     head = styled(f"{'TOKENS':>12}  {'OF':<20} {'PER MILLION':>12} {'COST':>16}", "dim")
@@ -124,15 +105,8 @@ def _basis(call: Call) -> str:
 
 def _bucket(name: str, count: int, rate: int | None) -> Content:
     per_million = UNKNOWN if rate is None else format_usd(rate)
-    cost = UNKNOWN if rate is None else f"${_exact(count * rate)}"
+    cost = UNKNOWN if rate is None else exact_usd(count * rate)
     return Content.assemble(f"{count:>12,}  ", f"{name:<20} ", styled(f"{per_million:>12} ", "dim"), f"{cost:>16}")
-
-
-def _exact(micro_per_million: int) -> str:
-    """Dollars with every decimal there is: a token may cost less than a micro-dollar."""
-    text = f"{Decimal(micro_per_million).scaleb(-12):f}"
-    whole, _, decimals = text.partition(".")
-    return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
 
 
 def _receipt(detail: CallDetail) -> list[Content]:
@@ -164,9 +138,4 @@ def _not_charged(detail: CallDetail) -> list[tuple[str, str]]:
     if detail.price is None or call.state == "open":
         return []
     computed = cost_micro(call.usage, detail.price, call.multiplier_bp)
-    return [] if computed == call.cost_micro else [(format_usd(computed), _reason(call))]
-
-
-def _reason(call: Call) -> str:
-    reasons = {"partial": "an interrupted answer is forgiven by the tier", "failed": "a failed call is not charged"}
-    return reasons.get(call.outcome, "billed from the last checkpoint")
+    return [] if computed == call.cost_micro else [(format_usd(computed), why_charged_less(call))]

@@ -43,6 +43,11 @@ def styled(text: str, tone: str = "") -> Content:
     return Content.styled(text, _TONES[tone])
 
 
+def same(shown: object, content: Content) -> bool:
+    """Whether a widget shows that already, tones included. Drawing it again would lay out the whole screen."""
+    return isinstance(shown, Content) and shown.is_same(content)
+
+
 class Bar(Static):
     """One line that is made anew whenever something it shows may have changed."""
 
@@ -59,7 +64,10 @@ class Bar(Static):
         self.renew()
 
     def renew(self) -> None:
-        self.update(self.line(self.size.width))
+        line = self.line(self.size.width)
+        if not same(self.content, line):
+            # One line before and after: nothing has to be laid out for it.
+            self.update(line, layout=False)
 
     def line(self, width: int) -> Content:
         raise NotImplementedError

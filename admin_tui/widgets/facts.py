@@ -8,7 +8,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from admin_tui.format import Cell, clean
-from admin_tui.widgets.bars import styled
+from admin_tui.widgets.bars import same, styled
 
 Fact = tuple[str, Cell | str]
 """A label and its value. Without a label it is a line of its own, without a value a heading."""
@@ -31,7 +31,9 @@ class Facts(Static):
         self._write()
 
     def _write(self) -> None:
-        self.update(facts_content(self._facts, self.content_size.width))
+        content = facts_content(self._facts, self.content_size.width)
+        if not same(self.content, content):
+            self.update(content)
 
 
 def facts_content(facts: Sequence[Fact], width: int = 0) -> Content:

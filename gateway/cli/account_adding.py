@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from gateway.store.database import Database
     from gateway.vault import Vault
 
-KINDS = ("anthropic", "openai", "claude-cli", "simulated")
-
 
 def add_account(
     session: Session,
@@ -84,11 +82,6 @@ def hints(database: "Database", account: Account) -> list[str]:
             f"`trigate models price` sets one; `trigate accounts set {account.name} --free` says they cost nothing.",
         ]
     return []
-
-
-def is_vendor(account: Account) -> bool:
-    """True if it is a vendor's own endpoint, whose models the catalog knows."""
-    return account.base_url == DEFAULT_BASE_URLS.get(account.kind)
 
 
 def vault_of(session: Session) -> "Vault":

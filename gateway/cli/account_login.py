@@ -102,10 +102,10 @@ def forget_login(session: Session, account: Account) -> None:
     """Delete the folder of an account that is gone, with the login in it."""
     import shutil
 
-    from gateway.upstream.providers.claude_cli.folders import Folder
+    from gateway.settings import program_folder
 
     if account.kind == "claude-cli":
-        shutil.rmtree(Folder(session.data_dir, account.id).path, ignore_errors=True)
+        shutil.rmtree(program_folder(session.data_dir, account.id), ignore_errors=True)
 
 
 def login_hints(account: Account) -> list[str]:

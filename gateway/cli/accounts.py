@@ -7,7 +7,7 @@ import click
 
 from gateway.catalog import Rates
 from gateway.cli import words
-from gateway.cli.account_adding import KINDS, add_account, hints, is_vendor, needs_secret, vault_of
+from gateway.cli.account_adding import add_account, hints, needs_secret, vault_of
 from gateway.cli.account_login import forget_login, login, login_hints
 from gateway.cli.account_options import account_options, changes_from
 from gateway.cli.command import Noun, Session, pass_session
@@ -29,7 +29,9 @@ from gateway.cli.states import facts_of_view
 from gateway.errors import UsageError
 from gateway.records import Account, AccountKind, DialectName
 from gateway.store.operators import accounts as operators
+from gateway.store.operators.accounts import KINDS
 from gateway.store.queries.views import account_views
+from gateway.upstream.serving import models_words
 
 if TYPE_CHECKING:
     from gateway.store.database import Database
@@ -108,7 +110,7 @@ def show(session: Session, name: str) -> None:
         ("state", words.listed(filter(None, (facts["state"], facts["why"])))),
         ("base URL", facts["base_url"]),
         ("credential", "stored" if facts["has_secret"] else "none"),
-        ("models", words.listed(facts["models"], _models_words(account))),
+        ("models", words.listed(facts["models"], models_words(account))),
         ("own list", words.listed(facts["discovered"])),
         ("model map", words.pairs(facts["model_map"])),
         ("dialects", words.listed(facts["dialects"], "all its kind can")),
@@ -268,31 +270,14 @@ def _facts_named(database: "Database", name: str) -> Facts:
         "on_cancel": account.on_cancel,
         "cost_prices": {glob: facts_of(rates) for glob, rates in account.cost_prices.items()},
         "has_proxy": account.proxy is not None,
-        "proxy": _without_password(account.proxy),
+        "proxy": account.shown_proxy,
         "header_names": sorted(account.extra_headers),
     }
-
-
-def _models_words(account: Account) -> str:
-    """What an account without patterns serves."""
-    if account.discovered:
-        return "those of its own list"
-    if account.kind == "simulated":
-        return "all"
-    return "every one of its vendor" if is_vendor(account) else "none named yet"
 
 
 def _cost(rates: Rates) -> str:
     """`$1.50 in, $7.50 out per million tokens`."""
     return f"{words.usd(rates.input)} in, {words.usd(rates.output)} out per million tokens"
-
-
-def _without_password(proxy: str | None) -> str | None:
-    """The proxy's URL; of what stands before its host only that there is something."""
-    if proxy is None or "@" not in proxy:
-        return proxy
-    scheme, _, rest = proxy.partition("://")
-    return f"{scheme}://***@{rest.rpartition('@')[2]}"
 
 
 def _in_use(facts: Facts) -> str:

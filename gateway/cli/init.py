@@ -6,7 +6,7 @@ import click
 from msgspec import UNSET
 
 from gateway.cli import words
-from gateway.cli.account_adding import KINDS, add_account, draft, hints, needs_secret, vault_of
+from gateway.cli.account_adding import add_account, draft, hints, needs_secret, vault_of
 from gateway.cli.account_login import login_hints
 from gateway.cli.command import Command, Session, pass_session
 from gateway.cli.greeting import how_to_call
@@ -17,7 +17,7 @@ from gateway.clock import now_ms
 from gateway.errors import OperatorError, UsageError
 from gateway.records import Account
 from gateway.store.operators import keys
-from gateway.store.operators.accounts import AccountChanges
+from gateway.store.operators.accounts import KINDS, AccountChanges
 from gateway.store.queries.views import account_views, key_views
 
 if TYPE_CHECKING:

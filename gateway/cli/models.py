@@ -21,7 +21,6 @@ from gateway.store.snapshot import load_overrides
 if TYPE_CHECKING:
     from gateway.store.database import Database
 
-_BUCKETS = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "cache_write_30m", "cache_write_12h")
 _COLUMNS = (
     Column("MODEL", lambda each: each["id"]),
     Column("VENDOR", lambda each: each["vendor"]),
@@ -230,7 +229,7 @@ def _rate(facts: Facts, bucket: str) -> str:
 def _price_lines(price: Price | None) -> list[tuple[str, str]]:
     if price is None:
         return [("price", "none: only accounts marked free serve it")]
-    lines = [(_bucket_words(bucket), words.usd(getattr(price.rates, bucket))) for bucket in _BUCKETS]
+    lines = [(_bucket_words(bucket), words.usd(getattr(price.rates, bucket))) for bucket in Rates.__struct_fields__]
     lines += [_tier_words(tier) for tier in price.tiers]
     factors = {name: f"×{factor / 10_000:g}" for name, factor in price.variants_bp.items()}
     return [

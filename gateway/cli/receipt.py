@@ -6,7 +6,8 @@ import click
 import msgspec
 
 from gateway.billing.money import format_usd
-from gateway.billing.prices import cost_micro, rates_for
+from gateway.billing.prices import cost_micro
+from gateway.billing.receipt import exact_usd, receipt_lines, why_charged_less
 from gateway.catalog import Price
 from gateway.cli import words
 from gateway.cli.command import Session
@@ -15,15 +16,6 @@ from gateway.cli.output import Column, Facts, facts_of, paint_state, show_one, s
 from gateway.records import Attempt, Call
 from gateway.store.queries.calls import Story
 
-_BUCKETS = (
-    ("input", "input"),
-    ("cache_read", "cache read"),
-    ("cache_write_5m", "cache write, 5 min"),
-    ("cache_write_30m", "cache write, 30 min"),
-    ("cache_write_1h", "cache write, 1 h"),
-    ("cache_write_12h", "cache write, 12 h"),
-    ("output", "output"),
-)
 _LINES = (
     Column("TOKENS", lambda each: words.limit(each["tokens"]), right=True),
     Column("OF", lambda each: each["words"]),
@@ -90,7 +82,7 @@ def show_receipt(story: Story, facts: Facts) -> None:
 def _sum_lines(story: Story, facts: Facts) -> list[tuple[str, str]]:
     call = story.call
     return [
-        ("sum", f"${_exact(sum(each['tokens'] * each['rate'] for each in facts['lines']))}" if facts["lines"] else ""),
+        ("sum", exact_usd(sum(each["tokens"] * each["rate"] for each in facts["lines"])) if facts["lines"] else ""),
         ("variants", words.pairs(_factors(facts))),
         ("multiplier", f"×{Decimal(call.multiplier_bp) / 10_000:f}" if call.multiplier_bp != 10_000 else ""),
         ("cost", format_usd(call.cost_micro)),
@@ -104,27 +96,11 @@ def _sum_lines(story: Story, facts: Facts) -> list[tuple[str, str]]:
 
 def _lines(call: Call, price: Price) -> list[Facts]:
     """Each bucket at its list price. `rate` is micro-dollars per million tokens, `cost_usd` exact."""
-    rates = rates_for(price, call.usage.prompt_tokens)
-    found = []
-    for bucket, name in _BUCKETS:
-        tokens: int = getattr(call.usage, f"{bucket}_tokens")
-        rate: int | None = getattr(rates, bucket)
-        if tokens:
-            found.append(_line(name, tokens, rates.input if rate is None else rate))
-    if call.usage.web_search_requests:
-        found.append(_line("web searches", call.usage.web_search_requests, price.web_search_micro * 1_000_000))
-    return found
-
-
-def _line(name: str, count: int, rate: int) -> Facts:
-    return {"words": name, "tokens": count, "rate": rate, "cost_usd": _exact(count * rate)}
-
-
-def _exact(micro_per_million: int) -> str:
-    """Dollars, with every decimal there is: a token may cost less than a micro-dollar."""
-    text = f"{Decimal(micro_per_million).scaleb(-12):f}"
-    whole, _, decimals = text.partition(".")
-    return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
+    return [
+        {"words": name, "tokens": count, "rate": rate, "cost_usd": exact_usd(count * rate).removeprefix("$")}
+        for name, count, rate in receipt_lines(call.usage, price)
+        if rate is not None
+    ]
 
 
 def _computed(call: Call, price: Price | None) -> int | None:
@@ -156,8 +132,7 @@ def _difference(call: Call, computed_micro: int | None) -> str:
     """Why the customer does not pay what the lines come to."""
     if call.state == "open" or computed_micro is None or computed_micro == call.cost_micro:
         return ""
-    reason = {"partial": "an interrupted answer is forgiven by the tier", "failed": "a failed call is not charged"}
-    return f"{format_usd(computed_micro)}: {reason.get(call.outcome, 'billed from the last checkpoint')}"
+    return f"{format_usd(computed_micro)}: {why_charged_less(call)}"
 
 
 def _attempt_facts(attempt: Attempt, accounts: dict[int, str]) -> Facts:

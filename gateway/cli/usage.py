@@ -3,10 +3,9 @@
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
-from msgspec import Struct
 
 from gateway.cli import words
 from gateway.cli.command import Noun, Session, pass_session
@@ -19,8 +18,8 @@ from gateway.records import Call
 from gateway.store.operators import accounts, customers, keys
 from gateway.store.queries.calls import CallFilter, find_call, list_calls
 from gateway.store.queries.lookups import find_price
+from gateway.store.queries.names import Names, load_names
 from gateway.store.queries.usage import Dimension, UsageSum, summarize
-from gateway.store.queries.views import account_views, customer_views, key_views
 
 if TYPE_CHECKING:
     from gateway.store.database import Database
@@ -48,20 +47,6 @@ _CALLS = (
     Column("TOOK", lambda each: words.span(each["duration_ms"]), right=True),
     Column("STATUS", lambda each: _status(each), paint=paint_state),
 )
-
-
-class Names(Struct, frozen=True):
-    """What ids are called. A thing that was removed keeps its number."""
-
-    customers: dict[int, str]
-    keys: dict[int, str]
-    accounts: dict[int, str]
-
-    def of(self, kind: Literal["customer", "key", "account"], number: int | None) -> str:
-        if not number:
-            return ""
-        found: dict[int, str] = getattr(self, kind + "s")
-        return found.get(number, f"{kind} {number}")
 
 
 def _filters(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -104,7 +89,7 @@ def summary(
         ids = _ids(database, wanted)
         found = summarize(database, since_at=since_at, until_at=until_at, by=groups, **ids)
         total = summarize(database, since_at=since_at, until_at=until_at, **ids)[0]
-        names = names_in(database)
+        names = load_names(database)
     facts = [_sum_facts(each, names) for each in found]
     whole = facts_of(total)
     if session.json:
@@ -147,7 +132,7 @@ def list_recent(
             outcome="failed" if failed else None,
         )
         calls = list_calls(database, chosen, before_id=before, limit=limit)
-        names = names_in(database)
+        names = load_names(database)
     facts = [call_facts(call, names) for call in calls]
     show_list(session, facts, _CALLS, empty="No such calls.")
 
@@ -162,7 +147,7 @@ def show(session: Session, call_id: str) -> None:
         if story is None:
             raise NotFound(f"There is no call {call_id!r}. `trigate usage list` shows them.")
         price = find_price(database, story.call.price_version, story.call.model)
-        names = names_in(database)
+        names = load_names(database)
     facts = receipt_facts(story, price, call_facts(story.call, names), names.accounts)
     if session.json:
         show_json(facts)
@@ -189,7 +174,7 @@ def export(
     """Every call that matches, newest first, one a line."""
     with session.database(read_only=True) as database:
         chosen = CallFilter(**_ids(database, wanted), since_at=since, until_at=until)
-        lines = _export(database, chosen, names_in(database), "jsonl" if session.json else form)
+        lines = _export(database, chosen, load_names(database), "jsonl" if session.json else form)
         try:
             written = _write(lines, output)
         except OSError as error:
@@ -251,16 +236,6 @@ def call_facts(call: Call, names: Names) -> Facts:
         "key_name": names.of("key", call.key_id),
         "account": names.of("account", call.account_id),
     }
-
-
-def names_in(database: "Database") -> Names:
-    """What customers, keys and accounts are called."""
-    at = now_ms()
-    return Names(
-        {view.customer.id: view.customer.name for view in customer_views(database, at)},
-        {view.key.id: view.key.name for view in key_views(database, at)},
-        {view.id: view.name for view in account_views(database)},
-    )
 
 
 def _ids(database: "Database", wanted: dict[str, str | None]) -> dict[str, Any]:

@@ -216,6 +216,15 @@ def _upstream_id(account: Account, model: Model) -> str | None:
     return model.id if VENDOR_OF_KIND.get(account.kind) == model.vendor and is_vendor(account) else None
 
 
+def models_words(account: Account) -> str:
+    """What an account without patterns serves, for its operator."""
+    if account.discovered:
+        return "those of its own list"
+    if account.kind == "simulated":
+        return "all"
+    return "every one of its vendor" if is_vendor(account) else "none named yet"
+
+
 def mapped_by_glob(model_map: dict[str, str], model_id: str) -> str | None:
     """The upstream id by the first glob that matches. A `*` in it stands for what the glob's own stood for:
     `claude-*` -> `anthropic/claude-*`."""

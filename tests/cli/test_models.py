@@ -5,7 +5,7 @@ import pytest
 from tests.cli.conftest import Trigate
 
 # A model whose long prompts have rates of their own.
-LONG = "LONG_ID"
+LONG = "gpt-5.5"
 
 
 def test_list_shows_the_shipped_catalog_without_a_database(trigate: Trigate) -> None:

@@ -1,4 +1,4 @@
-"""Whatever accounts do and whenever a raced call ends: one settlement, at most one winner, nothing left, exact money."""
+"""Whatever accounts do and whenever a raced call ends: one settlement, one winner at most, exact money, no leftovers."""
 
 from collections.abc import Callable
 

@@ -8,9 +8,10 @@ import pytest
 
 from gateway.settings import DATABASE
 from gateway.store.database import Database, open_database
+from gateway.store.jobs import AccountState, Gauge
 from gateway.store.migrate import migrate
 from gateway.store.operators import accounts, audit, customers, keys, models
-from tests.store.making import NOW
+from tests.store.making import NOW, make_attempt, make_call, settle
 from tests.tui.making import Gateway
 
 _WITH_A_CLOCK = (accounts, audit, customers, keys, models)
@@ -69,3 +70,40 @@ def seeded(database: Database) -> None:
     keys.create(database, "cli:op", "ci-bot", customer="ci", tier="codex", limits=keys.KeyChanges(rpm=60))
     accounts.add(database, "cli:op", "main", kind="simulated", fields=accounts.AccountChanges(priority=10))
     accounts.add(database, "cli:op", "spare", kind="simulated")
+
+
+@pytest.fixture
+def busy(database: Database, seeded: None, gateway_: Gateway) -> None:
+    """Seven accounts, one in every state, and calls that two of them served."""
+    for name, priority in (("anthropic-eu", 20), ("quota", 8), ("key-gone", 7), ("leaving", 6), ("old", -5)):
+        accounts.add(
+            database,
+            "cli:op",
+            name,
+            kind="simulated",
+            fields=accounts.AccountChanges(priority=priority, max_concurrency=8),
+        )
+    accounts.drain(database, "cli:op", "leaving")
+    accounts.disable(database, "cli:op", "old")
+    gateway_.beat(
+        open_calls=9,
+        states=[
+            AccountState(1, "", NOW + 41_000, "rate_limited", 1, False, NOW - 1_000),
+            AccountState(2, "claude-opus-5-5", NOW + 8_000, "overloaded", 1, False, NOW - 1_000),
+            AccountState(4, "", NOW + 3_720_000, "quota", 1, False, NOW - 1_000),
+            AccountState(5, "", NOW + 600_000, "credentials", 1, False, NOW - 1_000),
+        ],
+        gauges=[
+            Gauge("in_flight", 1, 2),
+            Gauge("in_flight", 3, 8),
+            Gauge("ttft_p50_ms", 3, 720),
+            Gauge("ttft_p95_ms", 3, 2_400),
+        ],
+    )
+    calls = []
+    for number in range(1, 31):
+        call = make_call(number, account_id=3, upstream_cost_micro=41_000)
+        calls.append(settle(call, attempts=[make_attempt(call, account_id=3, cost_micro=41_000)]))
+    failed = make_call(40, account_id=1, outcome="failed", status=429, cost_micro=0, upstream_cost_micro=0)
+    calls.append(settle(failed, attempts=[make_attempt(failed, outcome="failed", status=429, cost_micro=0)]))
+    gateway_.write(*calls)

@@ -79,4 +79,5 @@ def test_nothing_a_terminal_acts_on_gets_through() -> None:
 
 
 def test_ascii_keeps_the_width() -> None:
-    assert plain("● ready ╭─╮ …") == "* ready +-+ ~"
+    assert plain("● ready ╭─╮ …") == "* ready +-+ ."
+    assert plain("团队-ключ") == "????-????"

@@ -47,3 +47,9 @@ async def test_saving_before_a_form_is_drawn_does_nothing(data_dir: Path, seeded
         await a_form_is_on_its_way(console)
         await typed_at_once(console, "ctrl+s", *"laptop")
         assert value(console, "name") == "laptop"
+
+
+async def test_what_was_just_made_is_what_the_next_key_is_about(data_dir: Path, seeded: None) -> None:
+    async with console_on(data_dir) as console:
+        await console.press("4", "n", *"zoo", "ctrl+s", "dollar_sign")
+        assert "Top up zoo" in console.text

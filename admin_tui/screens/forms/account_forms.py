@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from msgspec import UNSET
 
 from admin_tui.actions import Change, Undo
-from admin_tui.screens.account_rows import without_password
 from admin_tui.screens.forms.changes import tell_done
 from admin_tui.screens.forms.pairs import pairs, rates, written_pairs, written_rates
 from admin_tui.widgets.form import Field, Form, Values, changed
 from gateway.errors import UsageError
 from gateway.records import Account
+from gateway.settings import program_folder
 from gateway.store.database import Database
 from gateway.store.operators import accounts, validate
 from gateway.store.operators.accounts import DEFAULT_BASE_URLS, AccountChanges
@@ -162,7 +162,7 @@ def ask_rotate_account(console: "ConsoleApp", account: Account, then: Callable[[
 
 def ask_route(console: "ConsoleApp", account: Account) -> None:
     """Proxy and headers. Both can carry credentials, so that they are typed unseen and not shown again."""
-    now = without_password(account.proxy)
+    now = account.shown_proxy or ""
     names = ", ".join(sorted(account.extra_headers))
     fields = [
         Field("proxy", "Proxy", "secret", check=_check_proxy,
@@ -206,8 +206,7 @@ def removal(account: Account, data_dir: Path) -> Change[None]:
         if account.kind == "claude-cli":
             import shutil
 
-            # Where the account's own login is: docs/claude-cli.md.
-            shutil.rmtree(data_dir / "claude-cli" / str(account.id), ignore_errors=True)
+            shutil.rmtree(program_folder(data_dir, account.id), ignore_errors=True)
 
     return remove
 

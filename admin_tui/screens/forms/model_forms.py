@@ -8,7 +8,7 @@ from admin_tui.actions import Change, Undo
 from admin_tui.screens.forms import typed
 from admin_tui.screens.forms.changes import tell_done
 from admin_tui.screens.forms.pairs import factor_bp, pairs, written_factor, written_pairs
-from admin_tui.screens.model_rows import BUCKETS, ModelRow, current, rates_words
+from admin_tui.screens.model_rows import ModelRow, current
 from admin_tui.widgets.form import Field, Form, Values
 from gateway.catalog import Price, Rates
 from gateway.errors import UsageError
@@ -24,7 +24,7 @@ _VARIANT_EXAMPLE = "fast=2 batch=0.5"
 def ask_price(console: "ConsoleApp", row: ModelRow) -> None:
     """A price from an instant on, per bucket. The one in force is offered to be changed."""
     price, model_id = row.price, row.model.id
-    fields = [_rate_field(bucket, price) for bucket in BUCKETS]
+    fields = [_rate_field(bucket, price) for bucket in Rates.__struct_fields__]
     fields += [
         Field("web_search", "Per web search", "usd", (price.web_search_micro or None) if price else None,
               check=_amount("web search price")),
@@ -34,12 +34,12 @@ def ask_price(console: "ConsoleApp", row: ModelRow) -> None:
               help="Empty: now. Or 2026-12-31T18:00 (UTC), or 30d."),
     ]  # fmt: skip
     if price is not None and price.tiers:
-        dearer = "; ".join(f"above {tier.above_prompt_tokens:,}: {rates_words(tier.rates)}" for tier in price.tiers)
+        dearer = "; ".join(f"above {tier.above_prompt_tokens:,}: {format.rates(tier.rates)}" for tier in price.tiers)
         fields.append(Field("tiers", "Keep long prompts", "bool", True, help=f"As they are, {dearer}."))
 
     async def save(values: Values) -> None:
         since = typed.future_at(values["since"], console.now()) if values["since"] else None
-        rates = Rates(**{bucket: values[bucket] for bucket in BUCKETS})
+        rates = Rates(**{bucket: values[bucket] for bucket in Rates.__struct_fields__})
         begins_at = await console.actions.write(
             lambda database, actor: models.set_price(
                 database,
@@ -53,7 +53,7 @@ def ask_price(console: "ConsoleApp", row: ModelRow) -> None:
                 web_search_micro=values["web_search"] or 0,
             )
         )
-        tell_done(console, f"{model_id} costs {rates_words(rates)} from {format.instant(begins_at)} UTC on.")
+        tell_done(console, f"{model_id} costs {format.rates(rates)} from {format.instant(begins_at)} UTC on.")
 
     note = "USD per million tokens. Calls are billed by the price of their moment; 0 says that it is free."
     console.push_screen(Form(f"Price of {model_id}", fields, save, verb="Set", note=note))

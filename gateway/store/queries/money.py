@@ -39,10 +39,14 @@ class CustomerMoney(Struct, frozen=True):
 
 
 class DayMoney(Struct, frozen=True):
-    """One UTC day of the gateway: what customers were charged, what accounts cost, what of that lost races."""
+    """One UTC day of the gateway: what customers were charged, what accounts cost, what of that lost races.
+
+    `estimated_calls` of `calls` were counted by estimate.
+    """
 
     day_at: int
     calls: int
+    estimated_calls: int
     charged_micro: int
     upstream_micro: int
     overhead_micro: int
@@ -50,6 +54,15 @@ class DayMoney(Struct, frozen=True):
     @property
     def margin_micro(self) -> int:
         return self.charged_micro - self.upstream_micro
+
+    @property
+    def margin_share(self) -> float | None:
+        return self.margin_micro / self.charged_micro if self.charged_micro else None
+
+    @property
+    def estimated(self) -> bool:
+        """Whether what it cost upstream is an estimate in part."""
+        return self.estimated_calls > 0
 
 
 class Drift(Struct, frozen=True):
@@ -140,11 +153,11 @@ def daily_money(database: Database, *, since_at: int, until_at: int) -> list[Day
     first = since_at - since_at % DAY_MS
     last = -(-until_at // DAY_MS) * DAY_MS
     sql = (
-        "SELECT starts_at, sum(calls), sum(charged_micro), sum(upstream_micro), sum(overhead_micro) FROM rollups "
-        "WHERE period = 'day' AND starts_at >= ? AND starts_at < ? GROUP BY starts_at"
+        "SELECT starts_at, sum(calls), sum(estimated_calls), sum(charged_micro), sum(upstream_micro), "
+        "sum(overhead_micro) FROM rollups WHERE period = 'day' AND starts_at >= ? AND starts_at < ? GROUP BY starts_at"
     )
     found = {row[0]: DayMoney(*row) for row in rows(database, sql, (first, last))}
-    return [found.get(day_at) or DayMoney(day_at, 0, 0, 0, 0) for day_at in range(first, last, DAY_MS)]
+    return [found.get(day_at) or DayMoney(day_at, 0, 0, 0, 0, 0) for day_at in range(first, last, DAY_MS)]
 
 
 def upstream_drift(database: Database, account_id: int, month_at: int, invoice_micro: int) -> Drift:

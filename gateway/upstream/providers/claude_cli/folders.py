@@ -12,6 +12,7 @@ from pathlib import Path
 
 from gateway.errors import ConfigurationError
 from gateway.records import Account
+from gateway.settings import program_folder
 from gateway.upstream.providers.claude_cli.options import CliOptions
 
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
@@ -45,10 +46,10 @@ _FIXED = {
 
 
 class Folder:
-    """`data_dir/claude-cli/ID`, made when first needed."""
+    """An account's folder of its own, made when first needed."""
 
     def __init__(self, data_dir: Path, account_id: int) -> None:
-        self.path = data_dir / "claude-cli" / str(account_id)
+        self.path = program_folder(data_dir, account_id)
         self.work = self.path / "work"
         self.config = self.path / "config"
 

@@ -1,0 +1,46 @@
+"""Another process holds the database's lock, as a backup or a migration may for seconds."""
+
+from pathlib import Path
+
+import pytest
+
+from admin_tui import actions
+from admin_tui.screens.accounts import AccountsScreen
+from gateway.store.database import Database, rows
+from gateway.store.operators import keys
+from tests.tui.making import Console, console_on
+
+
+async def pressed(console: Console, key: str) -> None:
+    """Without waiting for what it began."""
+    await console.pilot.press(key)
+    await console.pilot.pause(0.1)
+
+
+async def test_a_change_waits_and_keys_are_heard_meanwhile(
+    data_dir: Path, seeded: None, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actions, "_BUSY_S", 0.01)
+    async with console_on(data_dir) as console:
+        await console.press("2")
+        rows(database, "BEGIN IMMEDIATE")
+        await pressed(console, "x")
+        await pressed(console, "3")
+        assert isinstance(console.app.screen, AccountsScreen)
+        assert "locked by another process" in console.said[-1]
+        rows(database, "ROLLBACK")
+        await console.settle()
+        assert not keys.find(database, "alpha").enabled
+        assert "alpha is disabled." in console.said[-1]
+
+
+async def test_a_second_change_has_to_wait_for_the_first(data_dir: Path, seeded: None, database: Database) -> None:
+    async with console_on(data_dir) as console:
+        await console.press("2")
+        rows(database, "BEGIN IMMEDIATE")
+        await pressed(console, "x")
+        await pressed(console, "x")
+        assert "still being written" in console.said[-1]
+        rows(database, "ROLLBACK")
+        await console.settle()
+        assert not keys.find(database, "alpha").enabled

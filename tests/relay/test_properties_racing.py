@@ -1,4 +1,4 @@
-"""Whatever accounts do and whenever a raced call ends: one settlement, one winner at most, exact money, no leftovers."""
+"""Whatever accounts do and whenever a raced call ends: one settlement, at most one winner, exact money."""
 
 from collections.abc import Callable
 

@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CLIENTS := .clients
+# One more than there are cores: tests of the console and of processes wait for half of their time.
+WORKERS := $(shell expr $$(nproc) + 1)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve tui check test test-crash test-clients soak-tui pictures bench clean
@@ -34,7 +36,7 @@ check: $(STAMP) ## Lint, types, import rules
 	@$(BIN)/lint-imports --no-cache
 
 test: $(STAMP) ## Run the tests
-	@$(BIN)/pytest -n auto -m "not slow"
+	@$(BIN)/pytest -n $(WORKERS) -m "not slow"
 
 test-crash: $(STAMP) ## Kill the gateway at 200 random instants, race 13,000 calls; audit the books
 	@$(BIN)/pytest -m slow tests/faults

@@ -1,6 +1,7 @@
 """The operator's console: the application, its modes, and what belongs to no single screen."""
 
 import base64
+import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
@@ -33,6 +34,9 @@ from gateway.clock import now_ms
 from gateway.errors import StoreUnavailable
 from gateway.settings import DATABASE
 from gateway.store.queries.live import Header
+
+TERMINAL = 2
+"""Where Textual draws: standard error."""
 
 POLL_S = 0.25
 
@@ -121,7 +125,10 @@ class ConsoleApp(App[None]):
     # -- following the database
 
     def poll(self) -> None:
-        """One look; none is begun while one is under way."""
+        """One look; none is begun while one is under way. Without its terminal the console ends."""
+        if not self.is_headless and not os.isatty(TERMINAL):
+            # Where no hang-up signal comes with it, Textual's reader would turn in circles for good.
+            os._exit(1)
         if not self._polling:
             self.run_worker(self.look(), group="pulse")
 

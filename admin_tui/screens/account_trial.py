@@ -20,6 +20,7 @@ from admin_tui.feed import in_thread
 from admin_tui.format import Cell
 from admin_tui.widgets.dialogs import Dialog
 from admin_tui.widgets.facts import Fact, Facts
+from gateway.errors import StoreUnavailable
 
 # The commands themselves give up after a minute.
 DEADLINE_S = 90.0
@@ -127,7 +128,11 @@ class TrialDialog(Dialog[Answer]):
         self._trial.stop()
 
     async def _run(self) -> None:
-        answer = await in_thread(self.app, self._trial.run)
+        try:
+            answer = await in_thread(self.app, self._trial.run)
+        except StoreUnavailable:
+            # It was left before there was an answer.
+            return
         if not self.is_mounted:
             return
         self._answer = answer

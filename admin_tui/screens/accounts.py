@@ -223,7 +223,7 @@ class AccountsScreen(ListScreen[AccountRow]):
         def answered(sure: bool | None) -> None:
             if sure:
                 change = removal(row.account, self.console.data_dir)
-                self.run_worker(self.console.actions.run(change, done=f"{row.name} is removed."))
+                self.console.run_worker(self.console.actions.run(change, done=f"{row.name} is removed."))
 
         question = Confirm(
             f"Remove the account {row.name}?",

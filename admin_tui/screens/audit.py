@@ -14,6 +14,7 @@ from admin_tui.screens.lists import ListScreen
 from admin_tui.widgets.facts import Fact
 from admin_tui.widgets.table import Column
 from gateway.billing.money import format_usd
+from gateway.errors import StoreUnavailable
 from gateway.store.database import Database
 from gateway.store.queries.audit import AuditPage, audit_page
 from gateway.store.queries.views import AuditEntry
@@ -96,6 +97,9 @@ class AuditScreen(ListScreen[AuditEntry]):
                 self._before_id = page.before_id
                 self._all = [*self._all, *page.entries]
                 self.apply_filter()
+        except StoreUnavailable:
+            # The header says it; the next move towards the end tries again.
+            self.renew_bars()
         finally:
             self._paging = False
 

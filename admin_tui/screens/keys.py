@@ -201,7 +201,7 @@ class KeysScreen(ListScreen[KeyRow]):
         def answered(sure: bool | None) -> None:
             if sure:
                 done = f"{subject} {'is' if len(ids) == 1 else 'are'} revoked."
-                self.run_worker(self.console.actions.run(for_each(ids, keys.revoke), done=done))
+                self.console.run_worker(self.console.actions.run(for_each(ids, keys.revoke), done=done))
 
         question = Confirm(
             f"Revoke {subject}?",

@@ -17,6 +17,7 @@ from admin_tui.screens.lists import ListScreen
 from admin_tui.screens.live_rows import LiveRow
 from admin_tui.widgets.facts import Fact
 from admin_tui.widgets.table import Table
+from gateway.errors import StoreUnavailable
 from gateway.how_to_call import DEFAULT_URL, served_at
 from gateway.store.database import Database
 from gateway.store.queries.call_filter import CallFilter, matches
@@ -95,6 +96,8 @@ class LiveScreen(ListScreen[LiveRow]):
         filters.parse(text)
 
     def empty_text(self) -> str:
+        if self.open_table.rows:
+            return "[dim]None has ended yet.[/dim]"
         beat = self.console.header.beat if self.console.header else None
         return live_rows.how_to_begin(served_at([beat.address] if beat else []) or DEFAULT_URL)
 
@@ -140,6 +143,8 @@ class LiveScreen(ListScreen[LiveRow]):
         if not self._all:
             # The gateway's address may have become known.
             self._show_emptiness()
+        if self.active is self.open_table:
+            self.show_detail()
         self._say_rate(look.arrivals, elapsed_s)
         self._show_banner()
 
@@ -229,6 +234,10 @@ class LiveScreen(ListScreen[LiveRow]):
         wanted = filters.parse(text).resolve(names)
         try:
             page, further_id = await self.console.feed.read(lambda database: _past(database, wanted, names, older_id))
+        except StoreUnavailable:
+            # The header says it; the next move upwards tries again.
+            self.renew_bars()
+            return
         finally:
             self._paging = False
         if not self.following and text == self._filter:

@@ -163,7 +163,7 @@ class ModelsScreen(ListScreen[ModelRow]):
                     lambda database, actor: models.remove(database, actor, model_id),
                     done=f"What you set for {model_id} is taken back.",
                 )
-                self.run_worker(change)
+                self.console.run_worker(change)
 
         warning = "A shipped model is as shipped again; one of your own is gone. Prices you set are gone, too."
         question = f"Take back what you set for {model_id}?"

@@ -172,7 +172,10 @@ class Form(Dialog[Values]):
 
     @on(Button.Pressed, "#cancel")
     def action_cancel(self) -> None:
-        self.dismiss(None)
+        if self._saving:
+            self.console.say("It is still being written.", "warning")
+        else:
+            self.dismiss(None)
 
     @on(Button.Pressed, "#save")
     def action_save(self) -> None:

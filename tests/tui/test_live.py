@@ -273,3 +273,14 @@ async def test_works_without_a_gateway(data_dir: Path, seeded: None, gateway_: G
     async with console_on(data_dir, at=NOW + 3_600_000) as console:
         assert "gateway not running - data as of 05:06" in console.text
         assert len(shown(console)) == 20
+
+
+async def test_a_call_in_flight_is_no_emptiness_and_is_told_beside_the_list(
+    data_dir: Path, seeded: None, gateway_: Gateway
+) -> None:
+    async with console_on(data_dir, SIZES["120x36"]) as console:
+        assert "No calls yet." in console.text
+        gateway_.write(race(in_flight()))
+        await console.look()
+        assert "None has ended yet." in console.text
+        assert "◌ open" in console.text

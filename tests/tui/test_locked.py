@@ -44,3 +44,18 @@ async def test_a_second_change_has_to_wait_for_the_first(data_dir: Path, seeded:
         rows(database, "ROLLBACK")
         await console.settle()
         assert not keys.find(database, "alpha").enabled
+
+
+async def test_a_form_that_is_being_written_stays(data_dir: Path, seeded: None, database: Database) -> None:
+    async with console_on(data_dir) as console:
+        await console.press("4", "n")
+        await console.type("zoo")
+        rows(database, "BEGIN IMMEDIATE")
+        await pressed(console, "ctrl+s")
+        await pressed(console, "escape")
+        assert "still being written" in console.said[-1]
+        assert "New customer" in console.text
+        rows(database, "ROLLBACK")
+        await console.settle()
+        assert "zoo is made." in console.said[-1]
+        assert "New customer" not in console.text

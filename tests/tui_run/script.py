@@ -120,7 +120,7 @@ STEPS = (
         keys="1",
         call=Call("Tell me about gateways in 800 words.", 1500),
         after="u undoes",
-        sees=(f"◌ {DRAINED}", "─ 1 in flight ─", KEY, "claude-sonnet"),
+        sees=(f"◌ {DRAINED}", "─ 1 in flight ─", KEY, "claude-sonnet", "▏ ◌ open"),
         moves=True,
     ),
     Step(

@@ -160,7 +160,7 @@ class Tmux:
 
     def ended(self) -> int | None:
         dead, _, code = self._tmux("display-message", "-p", "#{pane_dead} #{pane_dead_status}").strip().partition(" ")
-        return int(code) if dead == "1" else None
+        return int(code) if dead == "1" and code else None
 
     def close(self) -> None:
         self._tmux("kill-server", check=False)

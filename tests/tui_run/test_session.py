@@ -26,6 +26,8 @@ from tests.tui_run.transcript import PAGE, screens_in, told_in, words_of, writte
 
 WRITING = bool(os.environ.get("WRITE_SNAPSHOTS"))
 _TOAST = "▌"
+# pytest's own size would be taken for the terminal's.
+_NOT_KEPT = ("TRIGATE_", "TMUX", "NO_COLOR", "COLUMNS", "LINES")
 
 Begin = Callable[[type[Terminal]], Session]
 
@@ -34,7 +36,7 @@ Begin = Callable[[type[Terminal]], Session]
 def begin(tmp_path: Path) -> Iterator[Begin]:
     """`trigate demo --tui --fresh` in a terminal, in a folder of its own."""
     sessions: list[Session] = []
-    kept = {name: text for name, text in os.environ.items() if not name.startswith(("TRIGATE_", "TMUX", "NO_COLOR"))}
+    kept = {name: text for name, text in os.environ.items() if not name.startswith(_NOT_KEPT)}
     environment = {**kept, "TRIGATE_DATA_DIR": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path), "LC_ALL": "C.UTF-8"}
     command = [sys.executable, "-m", "gateway", "demo", "--tui", "--fresh", "--port", str(free_port())]
 

@@ -36,7 +36,7 @@ check: $(STAMP) ## Lint, types, import rules
 	@$(BIN)/lint-imports --no-cache
 
 test: $(STAMP) ## Run the tests
-	@$(BIN)/pytest -n $(WORKERS) -m "not slow"
+	@$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not slow"
 
 test-crash: $(STAMP) ## Kill the gateway at 200 random instants, race 13,000 calls; audit the books
 	@$(BIN)/pytest -m slow tests/faults

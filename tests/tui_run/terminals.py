@@ -128,15 +128,17 @@ class Tmux:
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
         # A socket's path has room for 107 bytes.
         self._socket = Path(os.path.relpath(folder / "tmux"))
-        self._folder = folder
         settings = folder / "tmux.conf"
         settings.write_text(
             "set -g status off\nset -g set-clipboard on\nset -s escape-time 0\n"
             'set -g default-terminal "tmux-256color"\nset -g remain-on-exit on\n'
         )
         self._environment = dict(environment)
+        # tmux itself now and then misses how its program ended.
+        self._code = folder / "ended"
         size = ("-x", str(COLUMNS), "-y", str(LINES))
-        self._tmux("-f", str(settings), "new-session", "-d", *size, shlex.join(command))
+        program = f"{shlex.join(command)}; echo $? > {shlex.quote(str(self._code))}"
+        self._tmux("-f", str(settings), "new-session", "-d", *size, program)
 
     def _tmux(self, *arguments: str, check: bool = True) -> str:
         done = subprocess.run(
@@ -159,8 +161,8 @@ class Tmux:
         return self._tmux("show-buffer", check=False)
 
     def ended(self) -> int | None:
-        dead, _, code = self._tmux("display-message", "-p", "#{pane_dead} #{pane_dead_status}").strip().partition(" ")
-        return int(code) if dead == "1" and code else None
+        code = self._code.read_text() if self._code.exists() else ""
+        return int(code) if code else None
 
     def close(self) -> None:
         self._tmux("kill-server", check=False)

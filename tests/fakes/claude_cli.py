@@ -45,7 +45,8 @@ def install(folder: Path, *, version: str = VERSION, mode: str = "") -> Path:
 def log(folder: Path) -> list[dict[str, Any]]:
     """What its processes have told so far."""
     path = folder / "log.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    written = path.read_text().splitlines(keepends=True) if path.exists() else []
+    return [json.loads(line) for line in written if line.endswith("\n")]
 
 
 class StandIn:

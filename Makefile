@@ -6,11 +6,9 @@ STAMP := $(VENV)/.installed
 CLIENTS := .clients
 # One more than there are cores: tests of the console and of processes wait for half of their time.
 WORKERS := $(shell expr $$(nproc) + 1)
-# Each starts the console anew for every test, at about a second of one core.
-SCREENS := keys keys_typed money customers accounts account_actions account_forms models tiers audit wizard usage
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve tui check test test-console test-crash test-clients soak-tui pictures bench clean
+.PHONY: help demo serve tui check test test-crash test-clients soak-tui pictures bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -38,10 +36,7 @@ check: $(STAMP) ## Lint, types, import rules
 	@$(BIN)/lint-imports --no-cache
 
 test: $(STAMP) ## Run the tests
-	@$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not slow" $(SCREENS:%=--ignore=tests/tui/test_%.py)
-
-test-console: $(STAMP) ## Run every test of the console, screen by screen
-	@$(BIN)/pytest -n $(WORKERS) --dist worksteal tests/tui tests/tui_run
+	@$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not slow"
 
 test-crash: $(STAMP) ## Kill the gateway at 200 random instants, race 13,000 calls; audit the books
 	@$(BIN)/pytest -m slow tests/faults

@@ -25,6 +25,7 @@ Change = Callable[[Database, str], Result]
 
 _BUSY_S = 1.0
 _BUSY = "The database is locked by another process; trying again for some seconds."
+STILL_WRITING = "The change before is still being written."
 READ_ONLY = "This console was started read-only. Nothing was changed."
 
 
@@ -59,6 +60,9 @@ class Actions:
         """Make a change and give its result. Raises OperatorError: for forms, which show it where it was typed."""
         if self.read_only:
             raise NotPermitted(READ_ONLY)
+        if self.writing:
+            # Two keys in a row: the second was meant for what the first one makes of it.
+            raise NotPermitted(STILL_WRITING)
         busy = self._app.set_timer(_BUSY_S, lambda: self._app.say(_BUSY, "warning"))
         self.writing = True
         try:

@@ -10,6 +10,7 @@ from textual.binding import BindingType
 from textual.containers import Container
 from textual.screen import Screen
 
+from admin_tui.actions import STILL_WRITING
 from admin_tui.keymap import Command, bindings, command, commands_in
 from admin_tui.widgets.bars import Bar, Footer, Header, Nav
 from gateway.errors import StoreUnavailable
@@ -162,7 +163,7 @@ class ConsoleScreen(Screen[None]):
         if each.writes and self.console.actions.read_only:
             return "This console was started read-only."
         if each.writes and self.console.actions.writing:
-            return "The change before is still being written."
+            return STILL_WRITING
         if each.needs == "gateway" and not self.alive:
             return "The gateway is not running."
         return self.refusal(each)

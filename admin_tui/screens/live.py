@@ -84,7 +84,9 @@ class LiveScreen(ListScreen[LiveRow]):
 
     @property
     def active(self) -> Table[LiveRow]:
-        return self.open_table if self.open_table.has_focus or not self.table.rows else self.table
+        if self.open_table.has_focus and self.open_table.rows:
+            return self.open_table
+        return self.table if self.table.rows else self.open_table
 
     def key_of(self, row: LiveRow) -> object:
         return row.call.id
@@ -143,8 +145,10 @@ class LiveScreen(ListScreen[LiveRow]):
         if not self._all:
             # The gateway's address may have become known.
             self._show_emptiness()
-        if self.active is self.open_table:
-            self.show_detail()
+        if self.open_table.has_focus and self.active is self.table:
+            # The calls it was among have ended.
+            self.table.focus()
+        self.show_detail()
         self._say_rate(look.arrivals, elapsed_s)
         self._show_banner()
 

@@ -1,19 +1,18 @@
 """The gateway's own money by UTC day: charged, what it cost upstream, what of that lost races, margin."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
-from textual.widgets import Static
 
 from admin_tui import format
 from admin_tui.format import Cell
 from admin_tui.keymap import Command, bindings
 from admin_tui.screens.forms import export
 from admin_tui.screens.lists import ListScreen
-from admin_tui.widgets.bars import styled
+from admin_tui.widgets.bars import Bar, styled
 from admin_tui.widgets.facts import Fact
 from admin_tui.widgets.table import Column
 from gateway.billing.money import format_usd
@@ -55,6 +54,26 @@ def days_content(days: Sequence[DayMoney]) -> Content:
             )
         )
     return Content("\n").join(lines)
+
+
+class SumBar(Bar):
+    """All days together, and what was charged on each as a line of bars: the newest, as many as there is room for."""
+
+    def line(self, width: int) -> Content:
+        days = cast("DaysScreen", self.screen).days
+        if not days:
+            return Content("")
+        whole = sum_of(days)
+        text = Content.assemble(
+            f"{len(days)} days  charged ",
+            styled(format.usd(whole.charged_micro), "strong"),
+            f"  upstream {_upstream(whole)}  races {_races(whole)}  margin ",
+            styled(*_margin(whole)),
+            "  ",
+        )
+        room = max(0, width - text.cell_length)
+        newest = [day.charged_micro for day in days[:room][::-1]]
+        return Content.assemble(text, styled(format.sparkline(newest, room), "accent"))
 
 
 class DaysScreen(ListScreen[DayMoney]):
@@ -102,6 +121,11 @@ class DaysScreen(ListScreen[DayMoney]):
         Column[DayMoney](" ", lambda row: ""),
     )
 
+    @property
+    def days(self) -> Sequence[DayMoney]:
+        """Every day there is, the newest first, whatever the filter lets through."""
+        return self._all
+
     def key_of(self, row: DayMoney) -> int:
         return row.day_at
 
@@ -109,7 +133,7 @@ class DaysScreen(ListScreen[DayMoney]):
         return format.day(row.day_at)
 
     def above(self) -> ComposeResult:
-        yield Static("", id="days-sum", classes="headline")
+        yield SumBar("", id="days-sum", classes="headline")
 
     def note(self) -> str:
         return "  ".join(filter(None, (super().note(), "by day")))
@@ -123,27 +147,9 @@ class DaysScreen(ListScreen[DayMoney]):
 
     def show(self, data: list[DayMoney]) -> None:
         super().show(data)
-        self._show_sum()
-
-    def on_resize(self) -> None:
-        self._show_sum()
-
-    def _show_sum(self) -> None:
-        line = self.query_one("#days-sum", Static)
-        line.set_class(not self._all, "hidden")
-        if not self._all:
-            return
-        whole = sum_of(self._all)
-        text = Content.assemble(
-            f"{len(self._all)} days  charged ",
-            styled(format.usd(whole.charged_micro), "strong"),
-            f"  upstream {_upstream(whole)}  races {_races(whole)}  margin ",
-            styled(*_margin(whole)),
-            "  ",
-        )
-        room = self.table.size.width - 3 - text.cell_length
-        newest = [day.charged_micro for day in self._all[::-1]][-max(0, room) :]
-        line.update(Content.assemble(text, styled(format.sparkline(newest, room), "accent")))
+        line = self.query_one("#days-sum", SumBar)
+        line.set_class(not data, "hidden")
+        line.renew()
 
     def empty_text(self) -> str:
         return _EMPTY
@@ -160,10 +166,7 @@ class DaysScreen(ListScreen[DayMoney]):
         yield ("margin", Cell(wave + format_usd(row.margin_micro), _margin(row).tone))
         yield ("of what was charged", format.percent(row.margin_share))
         yield ("", "")
-        text = (
-            "Charged is what stands in the ledger; upstream is counted at the accounts' prices. On Money, i holds it "
-        )
-        yield ("", Cell(f"{text}against an invoice.", "dim"))
+        yield ("", Cell(_MEANING, "dim"))
 
     def refusal(self, each: Command) -> str:
         if each.id == "money-days.export" and not self.table.rows:

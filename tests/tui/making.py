@@ -2,12 +2,13 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from textual.events import Paste
+from textual.events import Key, Paste
+from textual.keys import _character_to_key
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -22,6 +23,9 @@ from tests.store.making import BOOT, GATEWAY, NOW
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 SIZES = {"80x24": (80, 24), "120x36": (120, 36), "200x60": (200, 60)}
 _KEYS_AT_MOST = 3
+_QUIET_ROUNDS = 2
+# What Textual notes of a widget for the moment it has no more messages.
+_STILL_TO_DO = ("_layout_required", "_scroll_required", "_repaint_required", "_refresh_styles_required")
 WRITING = bool(os.environ.get("WRITE_SNAPSHOTS"))
 
 
@@ -33,27 +37,55 @@ class Console:
         self.pilot = pilot
 
     async def settle(self) -> None:
-        """Until every read, write and message has been dealt with."""
-        for _ in range(3):
-            await self.pilot.pause()
+        """Until every read, write and message has been dealt with, however slow the machine is."""
+        quiet = 0
+        while quiet < _QUIET_ROUNDS:
+            await self.heard()
             waiting = [worker for worker in self.app.workers if not worker.is_finished]
             await asyncio.gather(*(worker.wait() for worker in waiting), return_exceptions=True)
-        await self.pilot.pause()
+            quiet = 0 if waiting or self._is_busy() else quiet + 1
+
+    async def heard(self) -> None:
+        """Until the messages sent so far were dealt with, but not what they began."""
+        await self.pilot._wait_for_screen()
+        # Otherwise drawn at the next sixtieth of a second.
+        self.app.screen._on_timer_update()
+
+    async def until(self, holds: Callable[[], object]) -> None:
+        """As long as it takes, while something goes on that `settle` would wait for."""
+        while not holds():
+            await self.heard()
+            await asyncio.sleep(0.005)
+
+    def _is_busy(self) -> bool:
+        screen = self.app.screen
+        widgets = [screen, *screen.walk_children()]
+        return (
+            any(pump.message_queue_size or pump._next_callbacks for pump in (self.app, *widgets))
+            or any(getattr(widget, name) for widget in widgets for name in _STILL_TO_DO)
+            or bool(screen._dirty_widgets or screen._callbacks)
+        )
 
     async def press(self, *keys: str) -> None:
         for key in keys:
-            await self.pilot.press(key)
+            self.send(key)
             await self.settle()
 
+    def send(self, key: str) -> None:
+        """A key, without waiting for what it does. (The pilot's own way sleeps for 40 ms and more, twice.)"""
+        name = _character_to_key(key) if len(key) == 1 and not key.isalnum() else key
+        event = Key(name, " " if name == "space" else key if len(key) == 1 else None)
+        event.set_sender(self.app)
+        self.app._driver.send_message(event)  # type: ignore[union-attr]
+
     async def type(self, text: str) -> None:
-        """Into whatever has the focus. Longer text is pasted: a key takes the pilot 30 ms."""
+        """Into whatever has the focus. Longer text is pasted: every key draws the screen anew."""
         focused = self.app.focused
         if isinstance(focused, Input) and len(text) > _KEYS_AT_MOST:
             focused.post_message(Paste(text))
+            await self.settle()
         else:
-            for character in text:
-                await self.pilot.press("space" if character == " " else character)
-        await self.settle()
+            await self.press(*text)
 
     async def look(self) -> None:
         """What the console does by itself four times a second."""
@@ -73,6 +105,10 @@ class Console:
     def said(self) -> list[str]:
         """The toasts, oldest first."""
         return [notification.message for notification in self.app._notifications]
+
+    def has_said(self, words: str) -> bool:
+        """Whether they are in any toast."""
+        return any(words in each for each in self.said)
 
 
 @asynccontextmanager

@@ -19,8 +19,7 @@ async def test_a_read_that_is_under_way_is_given_up(data_dir: Path, monkeypatch:
     async with console_on(data_dir) as console:
         monkeypatch.setattr(UsageScreen, "read", read)
         console.app.switch_mode("usage")
-        while not reading.is_set():
-            await console.pilot.pause(0)
+        await console.until(reading.is_set)
         try:
             await console.pilot.press("ctrl+q")
         finally:
@@ -31,9 +30,8 @@ async def test_a_read_that_is_under_way_is_given_up(data_dir: Path, monkeypatch:
 async def test_a_trial_of_an_account_can_be_left_before_it_has_an_answer(data_dir: Path, seeded: None) -> None:
     async with console_on(data_dir) as console:
         await console.press("3")
-        await console.pilot.press("t")
-        await console.pilot.pause(0.1)
-        assert "Asking …" in console.text
+        console.send("t")
+        await console.until(lambda: "Asking …" in console.text)
         await console.press("escape")
         assert "IN USE" in console.text
         assert console.app.is_running

@@ -113,6 +113,32 @@ async def test_a_call_in_flight_settles_into_the_list(data_dir: Path, seeded: No
         assert "nothing in flight" in console.text
 
 
+@pytest.mark.parametrize("others", [0, 3])
+@pytest.mark.parametrize("opened", [True, False])
+async def test_the_list_takes_over_from_a_call_in_flight_that_ends(
+    data_dir: Path, seeded: None, gateway_: Gateway, opened: bool, others: int
+) -> None:
+    call = in_flight()
+    gateway_.write(race(call), *[ended(number) for number in range(others)])
+    async with console_on(data_dir, SIZES["120x36"]) as console:
+        screen = console.app.screen
+        assert isinstance(screen, LiveScreen)
+        if others:
+            await console.press("tab")
+        if opened:
+            await console.press("enter")
+        call.state, call.outcome, call.status, call.duration_ms = "settled", "completed", 200, 12_500
+        gateway_.write(settle(call))
+        await console.look()
+        if opened:
+            await console.press("escape")
+            await console.look()
+        assert screen.selected is not None
+        assert screen.selected.call.id == call.id
+        assert screen.table.has_focus
+        assert "key ci-bot" in " ".join(console.text.split())
+
+
 async def test_moving_up_pauses_and_counts_what_waits(data_dir: Path, seeded: None, gateway_: Gateway) -> None:
     gateway_.write(*[ended(number) for number in range(1, 30)])
     async with console_on(data_dir) as console:

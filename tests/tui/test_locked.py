@@ -8,13 +8,7 @@ from admin_tui import actions
 from admin_tui.screens.accounts import AccountsScreen
 from gateway.store.database import Database, rows
 from gateway.store.operators import keys
-from tests.tui.making import Console, console_on
-
-
-async def pressed(console: Console, key: str) -> None:
-    """Without waiting for what it began."""
-    await console.pilot.press(key)
-    await console.pilot.pause(0.1)
+from tests.tui.making import console_on
 
 
 async def test_a_change_waits_and_keys_are_heard_meanwhile(
@@ -24,10 +18,10 @@ async def test_a_change_waits_and_keys_are_heard_meanwhile(
     async with console_on(data_dir) as console:
         await console.press("2")
         rows(database, "BEGIN IMMEDIATE")
-        await pressed(console, "x")
-        await pressed(console, "3")
-        assert isinstance(console.app.screen, AccountsScreen)
-        assert "locked by another process" in console.said[-1]
+        console.send("x")
+        console.send("3")
+        await console.until(lambda: isinstance(console.app.screen, AccountsScreen))
+        await console.until(lambda: console.has_said("locked by another process"))
         rows(database, "ROLLBACK")
         await console.settle()
         assert not keys.find(database, "alpha").enabled
@@ -38,9 +32,9 @@ async def test_a_second_change_has_to_wait_for_the_first(data_dir: Path, seeded:
     async with console_on(data_dir) as console:
         await console.press("2")
         rows(database, "BEGIN IMMEDIATE")
-        await pressed(console, "x")
-        await pressed(console, "x")
-        assert "still being written" in console.said[-1]
+        console.send("x")
+        console.send("x")
+        await console.until(lambda: console.has_said("still being written"))
         rows(database, "ROLLBACK")
         await console.settle()
         assert not keys.find(database, "alpha").enabled
@@ -51,9 +45,9 @@ async def test_a_form_that_is_being_written_stays(data_dir: Path, seeded: None, 
         await console.press("4", "n")
         await console.type("zoo")
         rows(database, "BEGIN IMMEDIATE")
-        await pressed(console, "ctrl+s")
-        await pressed(console, "escape")
-        assert "still being written" in console.said[-1]
+        console.send("ctrl+s")
+        console.send("escape")
+        await console.until(lambda: console.has_said("still being written"))
         assert "New customer" in console.text
         rows(database, "ROLLBACK")
         await console.settle()

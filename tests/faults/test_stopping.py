@@ -71,6 +71,9 @@ async def turned_away(gateway: GatewayProcess) -> None:
     while True:
         try:
             connection = await gateway.connect()
+        except ConnectionResetError:
+            # It was waiting to be accepted when the listener closed.
+            continue
         except ConnectionRefusedError:
             return
         await connection.aclose()

@@ -14,6 +14,7 @@ from gateway.services import Services
 from gateway.terms import Inbound, Terms
 from gateway.translate import translator
 from gateway.translate.base import Context, Flavour, options_from
+from gateway.translate.response_store import is_wanted
 from gateway.upstream.attempt import AttemptFailed, Passage
 from gateway.upstream.cooldown import Cause, Failure
 from gateway.upstream.serving import Seat, is_vendor
@@ -112,6 +113,7 @@ def context_of(
         input_tokens=input_tokens,
         now_s=now_ms() // 1000,
         call_id=inbound.id,
+        is_kept=is_wanted(peek.fields),
         history=history,
         tenant=str(customer_id),
         session=headers.get("x-claude-code-session-id") or headers.get("session-id", ""),

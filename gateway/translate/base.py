@@ -106,7 +106,8 @@ class Context(Struct, frozen=True):
     what it reads in the answer. `output_limit` is the most that may be asked for (None: nothing but the model limits
     it). `input_tokens` is the estimate for `message_start`. `now_s` becomes `created`. `tenant` and `session` name the
     customer and the conversation for cache keys. `call_id` is the gateway's own id of the call, for answers that have
-    none. `history` are the stored items, input and output, of the response that `previous_response_id` names.
+    none and for responses that the gateway keeps (`is_kept`). `history` are the stored items, input and output, of the
+    response that `previous_response_id` names.
     """
 
     headers: Mapping[str, str]
@@ -122,6 +123,7 @@ class Context(Struct, frozen=True):
     input_tokens: int = 0
     now_s: int = 0
     call_id: str = ""
+    is_kept: bool = False
     history: tuple[dict[str, Any], ...] = ()
     tenant: str = ""
     session: str = ""

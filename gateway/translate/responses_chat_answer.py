@@ -13,7 +13,7 @@ from gateway.translate.calls import Call, Calls
 from gateway.translate.chat_chunks import Chunk, UsageReport, read_message
 from gateway.translate.claude_answer import strip_fence
 from gateway.translate.envelope import CHAT_REASONING
-from gateway.translate.ids import answer_id, call_id_for
+from gateway.translate.ids import call_id_for
 from gateway.translate.responses_chat_request import NAMESPACES
 from gateway.translate.responses_out import (
     call_item,
@@ -22,6 +22,7 @@ from gateway.translate.responses_out import (
     message_item,
     reasoning_item,
     refusal_part,
+    response_id_of,
     response_object,
     text_part,
 )
@@ -82,7 +83,7 @@ def translate_answer(body: bytes, memo: Memo) -> Answer:
     finish = choice.get("finish_reason")
     status, reason = status_of(finish if isinstance(finish, str) else "", calls.all)
     upstream_id = found.get("id") if isinstance(found.get("id"), str) else ""
-    response_id = answer_id(upstream_id or memo.context.call_id, "responses")
+    response_id = response_id_of(memo, upstream_id)
     output = _output(chunk, calls.all, response_id, status, memo)
     usage = report.usage
     delivered = usage.output_tokens if usage else -(-len(msgspec.json.encode(output)) * 2 // 7)

@@ -10,9 +10,9 @@ from gateway.translate.base import Memo
 from gateway.translate.calls import Call, Calls
 from gateway.translate.chat_chunks import Chunk, UsageReport, read_chunk
 from gateway.translate.envelope import CHAT_REASONING
-from gateway.translate.ids import answer_id, call_id_for
+from gateway.translate.ids import call_id_for
 from gateway.translate.responses_chat_answer import flat_citation, namespace_of, status_of
-from gateway.translate.responses_out import Item, ResponsesWriter
+from gateway.translate.responses_out import Item, ResponsesWriter, response_id_of
 from gateway.translate.stream import Broken, StreamTranslator
 from gateway.translate.toolcalls import CustomInputDecoder
 
@@ -66,7 +66,7 @@ class ResponsesFromChat(StreamTranslator):
         self._complete()
 
     def _start(self) -> None:
-        self._writer.start(answer_id(self.response_id or self.memo.context.call_id, "responses"))
+        self._writer.start(response_id_of(self.memo, self.response_id))
 
     def _take_chunk(self, chunk: Chunk) -> None:
         if chunk.reasoning:

@@ -10,7 +10,6 @@ from gateway.records import Usage
 from gateway.translate.base import Blocks, Memo
 from gateway.translate.claude_answer import decode_message, strip_fence, truncated, with_paused
 from gateway.translate.envelope import from_thinking
-from gateway.translate.ids import answer_id
 from gateway.translate.reading import compact
 from gateway.translate.responses_out import (
     call_item,
@@ -19,6 +18,7 @@ from gateway.translate.responses_out import (
     message_item,
     reasoning_item,
     refusal_part,
+    response_id_of,
     response_object,
     search_item,
     text_part,
@@ -110,8 +110,8 @@ def translate_answer(body: bytes, memo: Memo) -> Answer:
     if last is None:
         return Answer(body=body, usage=None, error=wrong_answer(body, "The upstream's answer is not a message."))
     parts, usage = with_paused(last, memo)
-    upstream_id = str(parts[0].get("id") or memo.context.call_id)
-    response_id = answer_id(upstream_id, "responses")
+    upstream_id = str(parts[0].get("id") or "")
+    response_id = response_id_of(memo, upstream_id)
     status, reason = status_of(last.get("stop_reason"))
     output = _Output(memo, response_id)
     for part in parts:
@@ -131,7 +131,7 @@ def translate_answer(body: bytes, memo: Memo) -> Answer:
     )
     encoded = msgspec.json.encode(response)
     delivered = usage.output_tokens if usage else -(-len(encoded) * 2 // 7)
-    return Answer(encoded, usage, response_id=str(parts[0].get("id") or ""), delivered_tokens=delivered)
+    return Answer(encoded, usage, response_id=upstream_id, delivered_tokens=delivered)
 
 
 class _Output:

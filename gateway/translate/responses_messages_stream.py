@@ -9,7 +9,6 @@ from gateway.records import Usage
 from gateway.translate.base import Memo
 from gateway.translate.claude_answer import resume_request
 from gateway.translate.envelope import from_thinking
-from gateway.translate.ids import answer_id
 from gateway.translate.messages_events import BlockCollector, MessageUsage, read_event
 from gateway.translate.reading import compact
 from gateway.translate.responses_messages_answer import (
@@ -21,7 +20,7 @@ from gateway.translate.responses_messages_answer import (
     sources_of,
     status_of,
 )
-from gateway.translate.responses_out import Item, ResponsesWriter
+from gateway.translate.responses_out import Item, ResponsesWriter, response_id_of
 from gateway.translate.stream import StreamTranslator
 from gateway.translate.toolcalls import CustomInputDecoder, unwrapped
 from gateway.translate.usage import openai_tier
@@ -84,7 +83,7 @@ class ResponsesFromMessages(StreamTranslator):
     def _start(self, message: dict[str, Any]) -> None:
         self.response_id = self.response_id or str(message.get("id") or "")
         self._report.read(message.get("usage"))
-        self._writer.start(answer_id(self.response_id or self.memo.context.call_id, "responses"))
+        self._writer.start(response_id_of(self.memo, self.response_id))
 
     def _start_block(self, block: dict[str, Any]) -> None:
         self._collected.start(block)

@@ -10,7 +10,7 @@ from gateway.dialects.responses_stream import COMMENT, failed_stream, keepalive_
 from gateway.errors import CallError
 from gateway.records import Usage
 from gateway.translate.base import Memo
-from gateway.translate.ids import suffix_of
+from gateway.translate.ids import answer_id, suffix_of
 from gateway.translate.pieces import Pieces
 from gateway.translate.stream import Outlet
 from gateway.translate.usage import responses_usage
@@ -62,6 +62,15 @@ def echoed_members(fields: dict[str, Any]) -> dict[str, Any]:
     if isinstance(text, dict):
         echo["text"] = {**_ECHOED["text"], **text}
     return {**echo, "reasoning": {"effort": effort, "summary": None}}
+
+
+def response_id_of(memo: Memo, upstream_id: str) -> str:
+    """A response's id: the upstream's with another prefix, or the call's own where the gateway will keep it.
+
+    Not every server's ids are unique: of Ollama's Chat answers there are a thousand different ones.
+    """
+    context = memo.context
+    return answer_id(context.call_id if context.is_kept else upstream_id or context.call_id, "responses")
 
 
 def response_object(

@@ -165,6 +165,16 @@ async def test_a_streamed_response_is_kept_too_unless_the_client_says_no(autojum
         assert len(kept) == 1
 
 
+@pytest.mark.parametrize("store", [True, False])
+async def test_a_kept_response_has_the_id_of_its_call(autojump_clock, store: bool):
+    """Upstream ids are not unique everywhere: the next conversation would be gone on from instead."""
+    fake = FakeUpstream(reply("blue"))
+    async with open_world(fake, account={"dialects": ("chat",)}) as world:
+        got = await world.call("responses", stream=False, store=store)
+        call_id = world.books.last.call.id
+        assert (msgspec.json.decode(got.body)["id"] == call_id.replace("req_", "resp_")) == store
+
+
 async def test_a_kept_response_is_unknown_to_others(autojump_clock):
     fake = FakeUpstream(reply("blue"))
     async with open_world(fake, account={"dialects": ("messages",)}) as world:

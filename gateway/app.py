@@ -34,6 +34,7 @@ from gateway.maintenance import (
     configuration_of,
     drop_idle_connections,
     follow_database,
+    open_accounts,
     prune_daily,
     remember_prices,
     tell_state,
@@ -148,7 +149,7 @@ async def open_services(settings: Settings, store: Store, ledger: Ledger) -> Asy
     condition = Condition(configuration_of(snapshot, settings))
     upstreams = Upstreams(vault.open, data_dir=settings.data_dir)
     async with upstreams, open_drains(drain_limits(settings)) as drains:
-        await upstreams.refresh(snapshot.accounts)
+        await open_accounts(upstreams, snapshot.accounts)
         with StoreReads(store.path) as reads:
             services = Services(
                 settings=settings,
@@ -169,7 +170,7 @@ async def open_services(settings: Settings, store: Store, ledger: Ledger) -> Asy
                 signer=HmacSigner(vault.derived_keys("reasoning")),
                 drains=drains,
                 hedging=Hedging(
-                    lambda: condition.configuration.hedging_rules, spent_today_micro=begun.lost_today_micro, at=at
+                    lambda: condition.configuration.hedging_rules, spent_today_micro=begun.raced_today_micro, at=at
                 ),
                 affinity=begun.affinity,
             )

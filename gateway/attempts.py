@@ -25,6 +25,8 @@ CANNOT_BE_OPENED = Failure(Cause.CREDENTIALS, "account", status=503)
 UNHEARD = frozenset((Cause.NETWORK, Cause.TIMEOUT))
 """Failures after which nobody knows what the upstream has done; any other is its own word that it refused."""
 
+_TICK_S = 1e-6  # An instant that a deadline was set for, less its beginning, is off by less.
+
 
 class Try:
     """One try of a call at one account. Its row is concluded exactly once, and closing it twice is harmless."""
@@ -38,6 +40,7 @@ class Try:
         self._way: Passage | None = None
         self._broken = False
         self._late = False
+        self._counted_at = 0
         self._began = trio.current_time()
         self.row = Attempt(call.id, len(call.attempts) + 1, lease.seat.account.id, now_ms(), reason)
         call.attempts.append(self.row)
@@ -56,13 +59,12 @@ class Try:
         except BaseException as error:
             self._failed(error)
             raise
-        self._first_frame(self._stream.upstream_request_id)
-        terms = self._call.terms
-        elapsed_s = trio.current_time() - self._began
-        if terms.binding is not None:
-            account_id = self.row.account_id
-            self._late = elapsed_s > self._services.latencies.delay_s(account_id, terms.model.id, terms.input_tokens)
-        self._services.latencies.observe(self.row.account_id, terms.model.id, terms.input_tokens, elapsed_s)
+        if self.row.outcome in ("open", "draining"):
+            # Otherwise another has won in this very tick, and what this one took is noted.
+            self._first_frame(self._stream.upstream_request_id)
+            self._late = self._is_late()
+            terms, elapsed_s = self._call.terms, trio.current_time() - self._began
+            self._services.latencies.observe(self.row.account_id, terms.model.id, terms.input_tokens, elapsed_s)
         return self
 
     async def _open(self, exchange: Exchange) -> OpenStream:
@@ -73,19 +75,12 @@ class Try:
         """Another has won, or the call is over: the row says now what this attempt cost, or may have cost."""
         if self.row.outcome != "open":
             return
-        if how == "cancelled":
-            self._cancelled()
-            return
-        terms, services = self._call.terms, self._services
-        if self.row.first_frame_ms is None:
+        if how != "cancelled" and self.row.first_frame_ms is None:
+            if self._is_late():
+                self._services.affinity.slow(self._call.terms.binding, self._call.row.model, self.row.account_id)
             if how == "lost":
                 self._given_up()
-            services.affinity.slow(terms.binding, terms.model.id, self.row.account_id)
-        reported, delivered_tokens = self._seen()
-        stops = self.lease.seat.account.on_cancel == "stops"
-        usage, basis = lost(reported, delivered_tokens, terms.input_tokens, terms.most_output_tokens, stops=stops)
-        self._conclude(how, usage, basis)
-        services.hedging.lost(self.row.cost_micro, now_ms())
+        self._give_up(how)
 
     async def drain(self) -> None:
         """It lost, but its upstream goes on billing: read the rest, so that its cost is known."""
@@ -126,12 +121,12 @@ class Try:
     async def aclose(self) -> None:
         """End the attempt: its row, its connection, its place at the account."""
         if self.row.outcome == "open":
-            reported, delivered_tokens = self._seen()
-            usage, basis = measured(reported, delivered_tokens, self._call.terms.input_tokens, complete=False)
-            self._conclude("failed" if self._broken else "cancelled", usage, basis)
-        if self._stream is not None:
-            await self._stream.aclose()
-        self.lease.release()
+            self._cut_off()
+        try:
+            if self._stream is not None:
+                await self._stream.aclose()
+        finally:
+            self.lease.release()
 
     async def fetch(self) -> Answer:
         """Send the call and read its whole answer."""
@@ -178,7 +173,8 @@ class Try:
         return max(0, now_ms() - self.row.started_at)
 
     def _conclude(self, outcome: AttemptOutcome, usage: Usage, basis: AttemptBasis) -> None:
-        """Complete the row. Its cost is the operator's: at the account's own price, else at list price."""
+        """Complete the row. Its cost is the operator's: at the account's own price, else at list price. What came of
+        asking several at once is paid from the day's cap."""
         row = self.row
         row.outcome = outcome
         row.status = row.status or (200 if outcome == "won" else 0)
@@ -186,10 +182,29 @@ class Try:
         row.usage = usage
         row.usage_basis = basis
         row.cost_micro = attempt_cost(usage, self.lease.seat, self._call.terms.price)
+        joined = row.reason in ("hedge", "race") and row is not self._call.winner
+        if outcome in ("lost", "draining") or (joined and outcome != "won"):
+            self._counted_at = now_ms()
+            self._services.hedging.spent(row.cost_micro, self._counted_at)
+
+    def _cut_off(self) -> None:
+        """The answer is not read on. The client's own costs what came of it; any other, what it may have come to."""
+        if self.row is not self._call.winner:
+            self._give_up("cancelled")
+            return
+        reported, delivered_tokens = self._seen()
+        usage, basis = measured(reported, delivered_tokens, self._call.terms.input_tokens, complete=False)
+        self._conclude("failed" if self._broken else "cancelled", usage, basis)
+
+    def _give_up(self, how: Ending) -> None:
+        """Nobody waits for this attempt any more. What it costs is decided by what its upstream does then."""
+        terms, (reported, delivered_tokens) = self._call.terms, self._seen()
+        stops = self.lease.seat.account.on_cancel == "stops"
+        usage, basis = lost(reported, delivered_tokens, terms.input_tokens, terms.most_output_tokens, stops=stops)
+        self._conclude(how, usage, basis)
 
     def _failed(self, error: BaseException) -> None:
-        """A refused or failed attempt costs what the provider said before it failed; a cancelled one at least its
-        input."""
+        """A refused or failed attempt costs what the provider said before it failed."""
         row = self.row
         reported, _ = self._seen()
         cancelled = is_cancelled(error)
@@ -208,19 +223,22 @@ class Try:
             else:
                 self._finish_drain(row.usage, row.usage_basis)
         elif row.outcome == "open" and cancelled:
-            self._cancelled()
+            self._give_up("cancelled")
         elif row.outcome == "open":
             self._conclude("failed", reported or Usage(), "none" if reported is None else "reported")
 
     def _given_up(self) -> None:
         """It had not begun to answer when it was ended: it would have taken longer than this."""
         terms, elapsed_s = self._call.terms, trio.current_time() - self._began
+        if self._is_late():
+            self._services.pool.overtaken(self.lease)
         self._services.latencies.censored(self.row.account_id, terms.model.id, terms.input_tokens, elapsed_s)
 
-    def _cancelled(self) -> None:
-        reported, _ = self._seen()
-        spent = reported or Usage(input_tokens=self._call.terms.input_tokens)
-        self._conclude("cancelled", spent, "estimated" if reported is None else "reported")
+    def _is_late(self) -> bool:
+        """Whether it has taken so long that another was asked meanwhile, or would have been."""
+        terms, elapsed_s = self._call.terms, trio.current_time() - self._began
+        delay_s = self._services.latencies.delay_s(self.row.account_id, terms.model.id, terms.input_tokens)
+        return elapsed_s >= delay_s - _TICK_S
 
     async def _read_on(self) -> tuple[Usage, AttemptBasis]:
         """The usage of the answer read to its end. Where that does not come, the upper bound stands."""
@@ -244,7 +262,7 @@ class Try:
             duration_ms=self._since(),
         )
         services, settled = self._services, self._call.commit
-        services.hedging.corrected(final.cost_micro - self.row.cost_micro, now_ms())
+        services.hedging.corrected(final.cost_micro - self.row.cost_micro, self._counted_at)
         if settled is not None:
             services.ledger.finish_drain(final, settled)
             services.metrics.race_overhead(self._call.row.model, final.cost_micro)

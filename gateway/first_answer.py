@@ -1,15 +1,19 @@
 """The first account that answers a call, by the policy of its tier: one after the other, or several at once."""
 
+import trio
+
 from gateway.admission import COMPACT
 from gateway.attempts import Try, WholeTry
 from gateway.dialects.assembly import assembly_named
 from gateway.dialects.base import Answer
+from gateway.dialects.peek import DECODE_ERRORS
 from gateway.open_calls import OpenCall
 from gateway.racing import Asked, policy_named, policy_of
 from gateway.records import AttemptReason
 from gateway.services import Services
 from gateway.upstream.affinity import is_transient
 from gateway.upstream.attempt import AttemptFailed
+from gateway.upstream.cooldown import Failure
 from gateway.upstream.pool import Lease
 from gateway.upstream.race import Policy, Tries, failover, race
 
@@ -55,8 +59,13 @@ async def first_answer(call: OpenCall, services: Services) -> tuple[Try, Answer]
 def _tries(call: OpenCall, services: Services) -> Tries:
     terms, affinity = call.terms, services.affinity
     binding, model_id = terms.binding, terms.model.id
+
+    def learn(account_id: int, failure: Failure) -> None:
+        affinity.failed(binding, model_id, account_id, is_transient(failure))
+        services.hedging.failed(model_id, account_id, failure, trio.current_time())
+
     if binding is None:
-        return Tries(services.pool, terms.seats, model_id)
+        return Tries(services.pool, terms.seats, model_id, on_failure=learn)
     return Tries(
         services.pool,
         terms.seats,
@@ -64,7 +73,7 @@ def _tries(call: OpenCall, services: Services) -> Tries:
         bound=affinity.bound(binding, model_id),
         borrowed=affinity.borrowed(binding, model_id),
         avoided=affinity.avoided(binding, model_id),
-        on_failure=lambda account_id, failure: affinity.failed(binding, model_id, account_id, is_transient(failure)),
+        on_failure=learn,
     )
 
 
@@ -90,9 +99,12 @@ def _policy(call: OpenCall, services: Services) -> Policy | None:
 
 def _can_stream(call: OpenCall) -> bool:
     """Whether a whole answer to this call can be made of a stream, at every account that may be asked."""
-    inbound, terms = call.terms.inbound, call.terms
-    if terms.inbound.path == COMPACT or not assembly_named(terms.dialect_name).can_assemble(
-        terms.peek.fields, inbound.headers
-    ):
+    terms, inbound = call.terms, call.terms.inbound
+    if inbound.path == COMPACT:
         return False
-    return all(seat.dialect != "chat" or seat.account.options.get("include_usage", True) for seat in terms.seats)
+    if not all(seat.dialect != "chat" or seat.account.options.get("include_usage", True) for seat in terms.seats):
+        return False
+    try:
+        return assembly_named(terms.dialect_name).can_assemble(terms.peek.fields, inbound.headers)
+    except DECODE_ERRORS:
+        return False  # What cannot be read is the upstream's to refuse.

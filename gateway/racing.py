@@ -83,16 +83,13 @@ class _Racing:
         self._asked = asked
         self._knowledge = knowledge
 
-    def overloaded(self, account_id: int) -> None:
-        self._knowledge.hedging.overloaded(self._asked.model_id, account_id, trio.current_time())
-
-    def _question(self, tried: set[int], *, losers: int, cold_cache: bool) -> Question:
+    def _question(self, tried: set[int], *, accounts: int, losers: int, cold_cache: bool) -> Question:
         asked = self._asked
-        account_free, slot_free = self._knowledge.pool.has_other(asked.seats, asked.model_id, tried)
+        healthy, with_room = self._knowledge.pool.others(asked.seats, asked.model_id, tried)
         return Question(
             model_id=asked.model_id,
-            account_free=account_free,
-            slot_free=slot_free,
+            account_free=healthy >= accounts,
+            slot_free=with_room >= accounts,
             estimated_micro=losers * max(self._estimate(seat) for seat in asked.seats),
             cold_cache=cold_cache,
             bound_state=asked.bound_state,
@@ -109,7 +106,7 @@ class _Racing:
         if denial is None:
             return True
         self._knowledge.metrics.hedge_denied(denial.value)
-        logger.info("hedge_denied", call_id=self._asked.call_id, model=self._asked.model_id, reason=denial.value)
+        logger.debug("hedge_denied", call_id=self._asked.call_id, model=self._asked.model_id, reason=denial.value)
         return False
 
     def _take(self, tried: set[int], reason: AttemptReason) -> tuple[Lease, AttemptReason] | None:
@@ -141,7 +138,7 @@ class _Hedge(_Racing):
         self._decided = True
         asked, hedging, now = self._asked, self._knowledge.hedging, trio.current_time()
         cold_cache = asked.cached_prompt and asked.warm(self._primary_id)
-        question = self._question(tried, losers=1, cold_cache=cold_cache)
+        question = self._question(tried, accounts=1, losers=1, cold_cache=cold_cache)
         if not self._permitted(hedging.denied(question, now, now_ms())):
             return None
         joining = self._take(tried, "hedge")
@@ -156,7 +153,8 @@ class _AllAtOnce(_Racing):
     def permitted(self) -> bool:
         """Whether the call may be raced. One that may not is hedged instead."""
         asked, hedging = self._asked, self._knowledge.hedging
-        question = self._question(set(), losers=hedging.rules().race_width - 1, cold_cache=False)
+        width = min(hedging.rules().race_width, len(asked.seats))
+        question = self._question(set(), accounts=2, losers=width - 1, cold_cache=False)
         return self._permitted(
             hedging.race_denied(question, asked.input_tokens, asked.cached_prompt, trio.current_time(), now_ms())
         )

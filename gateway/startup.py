@@ -11,7 +11,8 @@ from gateway.maintenance import DAY_MS, known_states
 from gateway.records import Snapshot
 from gateway.settings import Settings
 from gateway.store.affinity import load_bindings
-from gateway.store.database import open_database
+from gateway.store.database import Database, open_database
+from gateway.store.queries.races import unanswered_hedges_micro
 from gateway.store.queries.usage import summarize
 from gateway.store.snapshot import load_snapshot
 from gateway.store.wallet_reads import load_balances, load_spending
@@ -20,14 +21,14 @@ from gateway.upstream.pool import Pool
 
 
 class Beginning(Struct, frozen=True):
-    """Everything in memory that must not begin empty. `lost_today_micro` is what races have cost this UTC day."""
+    """Everything in memory that must not begin empty. `raced_today_micro` is what the day's cap counts by now."""
 
     snapshot: Snapshot
     wallets: Wallets
     spending: Spending
     pool: Pool
     affinity: Affinity
-    lost_today_micro: int
+    raced_today_micro: int
 
 
 def load_beginning(path: Path, settings: Settings, *, boot_id: str, at: int) -> Beginning:
@@ -39,7 +40,7 @@ def load_beginning(path: Path, settings: Settings, *, boot_id: str, at: int) -> 
         snapshot = load_snapshot(database, shipped_catalog())
         wallets.load(*load_balances(database))
         spent = load_spending(database, at)
-        lost_today_micro = summarize(database, since_at=at - at % DAY_MS, until_at=at + 1)[0].overhead_micro
+        raced_today_micro = _raced_since(database, at - at % DAY_MS, at)
         pool.restore(known_states(database))
         affinity.restore(load_bindings(database, now_at=at))
     finally:
@@ -51,4 +52,10 @@ def load_beginning(path: Path, settings: Settings, *, boot_id: str, at: int) -> 
     )
     pool.adopt(snapshot.accounts)
     affinity.adopt(snapshot.accounts)
-    return Beginning(snapshot, wallets, spending, pool, affinity, lost_today_micro)
+    return Beginning(snapshot, wallets, spending, pool, affinity, raced_today_micro)
+
+
+def _raced_since(database: Database, since_at: int, at: int) -> int:
+    """What the day's cap of racing counts: losers, and hedges that nobody had an answer from."""
+    lost_micro = summarize(database, since_at=since_at, until_at=at + 1)[0].overhead_micro
+    return lost_micro + unanswered_hedges_micro(database, since_at=since_at)

@@ -85,7 +85,8 @@ class Assembly(Protocol):
     def can_assemble(self, fields: Mapping[str, msgspec.Raw], headers: Mapping[str, str]) -> bool:
         """Whether the answer to this request, asked for as a stream, can be made the same as without.
 
-        `fields` are the members of the upstream's body, `headers` the caller's with lower-case names.
+        `fields` are the members of the request's body, `headers` the caller's with lower-case names. Raises what
+        decoding does where a member cannot be read.
         """
         ...
 

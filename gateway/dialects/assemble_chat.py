@@ -29,7 +29,8 @@ _DELTA = msgspec.json.Decoder(dict[str, Any] | None)
 
 
 def can_assemble(fields: Mapping[str, msgspec.Raw], headers: Mapping[str, str]) -> bool:
-    """Not what only whole answers have, nor freeform tools, for whose calls chunks have no shape."""
+    """Not what only whole answers have, nor freeform tools, for whose calls chunks have no shape. Raises what decoding
+    does where tools make no sense."""
     if any(name in fields and not is_null(fields[name]) for name in _ONLY_WHOLE):
         return False
     if b'"audio"' in bytes(fields.get("modalities", b"")):

@@ -111,7 +111,7 @@ class _World:
             most_output_tokens=traffic.output_tokens,
             price=self.price,
         )
-        tries = Tries(self.known.pool, self._seats, MODEL)
+        tries = Tries(self.known.pool, self._seats, MODEL, on_failure=self._learn)
         policy = policy_of(self._policy, asked, self.known)
         begin = partial(_Attempt, self, number, tries)
         try:
@@ -123,6 +123,9 @@ class _World:
             return
         self.outcome.waits_s.append(trio.current_time() - began)
         await winner.answer_whole()
+
+    def _learn(self, account_id: int, failure: Failure) -> None:
+        self.known.hedging.failed(MODEL, account_id, failure, trio.current_time())
 
     def count_denied(self) -> None:
         """How many second attempts were denied, by reason."""
@@ -170,7 +173,7 @@ class _Attempt:
         usage, _ = lost(None, 0, traffic.input_tokens, traffic.output_tokens, stops=stops)
         self._lost_micro = self._cost(usage)
         world.outcome.lost_micro += self._lost_micro
-        world.known.hedging.lost(self._lost_micro, _STARTED_AT)
+        world.known.hedging.spent(self._lost_micro, _STARTED_AT)
 
     async def drain(self) -> None:
         await self._rest()

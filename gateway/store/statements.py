@@ -82,11 +82,11 @@ WRITE_CALL = (
     + ", ".join(f"{name} = excluded.{name}" for name in CALL_COLUMNS if name != "id")
     + " WHERE state = 'open'"
 )
-# An attempt that has ended stays as it is.
+# An attempt that has ended stays as it is. One that drains has not: its call may outlast the drain.
 _UNLESS_ENDED = (
     " ON CONFLICT (call_id, number) DO UPDATE SET "
     + ", ".join(f"{name} = excluded.{name}" for name in ATTEMPT_COLUMNS if name not in ("call_id", "number"))
-    + " WHERE outcome = 'open'"
+    + " WHERE outcome IN ('open', 'draining')"
 )
 WRITE_ATTEMPT = _insert("attempts", ATTEMPT_COLUMNS) + _UNLESS_ENDED
 CHECKPOINT_ATTEMPT = (

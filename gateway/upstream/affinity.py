@@ -106,18 +106,10 @@ class Affinity:
 
     # Learning -------------------------------------------------------------------------------------------------------
 
-    def answered(
-        self,
-        binding: bytes | None,
-        model_id: str,
-        account_id: int,
-        *,
-        late: bool = False,
-        primary_struck_out: bool = False,
-    ) -> None:
+    def answered(self, binding: bytes | None, model_id: str, account_id: int, *, late: bool = False) -> None:
         """An account answered the call. Binds a conversation that was free, refreshes the hour of one that was not,
-        and moves it if the bound account is out; `primary_struck_out` says that it is, as far as the caller knows.
-        `late`: it began so late that another would have been asked meanwhile, had it been allowed."""
+        and moves it if the bound account is out. `late`: it began so late that another would have been asked meanwhile,
+        had it been allowed."""
         if binding is None:
             return
         key, now = (binding, model_id), self._clock()
@@ -132,7 +124,7 @@ class Affinity:
             else:
                 found.strikes = 0
             self._touch(key, found, now)
-        elif primary_struck_out or binding.startswith(THREAD) or self._is_out(found) or _long_borrowed(found, now):
+        elif binding.startswith(THREAD) or self._is_out(found) or _long_borrowed(found, now):
             moved = _Binding(account_id, now, now, lent_to=found.account_id, lent_at=found.served_at)
             self._bind(key, moved)
         else:

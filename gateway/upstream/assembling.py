@@ -12,25 +12,10 @@ import structlog
 from gateway.dialects.assemble import CANNOT_ASSEMBLE, Assembler
 from gateway.dialects.assembly import assembly_named
 from gateway.dialects.base import Answer, Dialect, StreamReader, UpstreamError
-from gateway.dialects.peek import DECODE_ERRORS, read_fields
 from gateway.records import Usage
 from gateway.upstream.attempt import MAX_ANSWER_BYTES, Exchange, OpenStream, Passage, fetch
 
 logger = structlog.get_logger(__name__)
-
-
-def can_fetch_by_stream(exchange: Exchange) -> bool:
-    """Whether the whole answer of this call can be made of its stream, with its usage reported.
-
-    Chat accounts whose option `include_usage` is off report none on streams.
-    """
-    name = exchange.passage.dialect.name
-    if name == "chat" and not exchange.upstream.account.options.get("include_usage", True):
-        return False
-    try:
-        return assembly_named(name).can_assemble(read_fields(exchange.passage.body), exchange.headers)
-    except DECODE_ERRORS:
-        return False
 
 
 def assembler_for(exchange: Exchange) -> Assembler:

@@ -11,7 +11,7 @@ A hedge costs the operator money and the pool a place, so each of these must hol
 | cold_cache    | the prompt is cached at the first account and would be read, and paid, in full at the second  |
 | bound_state   | the call refers to what only the first account can read                                       |
 | minute_budget | max(`hedge_least_per_minute`, `hedge_share_percent` of the calls) were sent within a minute   |
-| day_cap       | what losers have cost this UTC day, with this one, passes `hedge_day_cap_micro`               |
+| day_cap       | what racing has cost this UTC day, with this one, passes `hedge_day_cap_micro`                |
 | throttled     | too many hedges for too few answers                                                           |
 
 The throttle is gRPC's (proposal A6): a bucket of 10 tokens, a hedge takes one, an answered call gives 0.1 back, and
@@ -28,6 +28,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from gateway.settings import Settings
+from gateway.upstream.cooldown import Cause, Failure
 
 MINUTE_S = 60.0
 TOKENS = 10.0
@@ -58,7 +59,9 @@ class Denial(StrEnum):
 
 
 class Question(Struct, frozen=True):
-    """What is to be decided. `estimated_micro` is what the attempts that lose would cost together."""
+    """What is to be decided. `account_free` says whether there are healthy accounts enough that were not tried yet,
+    `slot_free` whether enough of them have room; `estimated_micro` is what the attempts that lose would cost together.
+    """
 
     model_id: str
     account_free: bool
@@ -94,8 +97,8 @@ def rules_of(settings: Settings) -> Rules:
 class Hedging:
     """The budgets of one process. `now` is seconds on the caller's clock, `at` milliseconds since the epoch.
 
-    The day's cap counts what attempts that are over have cost: hedges under way when it is reached may pass it, each
-    by its own cost.
+    The day's cap counts what losers, and hedges that nobody had an answer from, have cost: hedges under way when it is
+    reached may pass it, each by its own cost.
     """
 
     def __init__(self, rules: Callable[[], Rules], *, spent_today_micro: int = 0, at: int) -> None:
@@ -107,6 +110,11 @@ class Hedging:
         self._spent_micro = spent_today_micro
         self._overloaded: OrderedDict[str, dict[int, float]] = OrderedDict()
         self._stopped_until: dict[str, float] = {}
+
+    @property
+    def spent_micro(self) -> int:
+        """What the day's cap counts by now."""
+        return self._spent_micro
 
     # Deciding -------------------------------------------------------------------------------------------------------
 
@@ -142,15 +150,21 @@ class Hedging:
         """A call was answered."""
         self._tokens = min(TOKENS, self._tokens + TOKENS_A_SUCCESS)
 
-    def lost(self, cost_micro: int, at: int) -> None:
-        """An attempt lost; this is what it cost, or its upper bound."""
+    def spent(self, cost_micro: int, at: int) -> None:
+        """An attempt lost, or was a hedge that ended with its call or failed: this is what it cost, or may have."""
         self._turn(at)
         self._spent_micro += cost_micro
 
-    def corrected(self, change_micro: int, at: int) -> None:
-        """A loser read to its end cost this much more (or, negative, less) than was counted for it."""
-        self._turn(at)
-        self._spent_micro = max(0, self._spent_micro + change_micro)
+    def corrected(self, change_micro: int, spent_at: int) -> None:
+        """A loser read to its end cost this much more (or, negative, less) than was counted for it at `spent_at`. On
+        another day that is over."""
+        if spent_at // _DAY_MS == self._day:
+            self._spent_micro += change_micro
+
+    def failed(self, model_id: str, account_id: int, failure: Failure, now: float) -> None:
+        """An attempt failed, under whatever policy."""
+        if failure.cause is Cause.OVERLOADED:
+            self.overloaded(model_id, account_id, now)
 
     def overloaded(self, model_id: str, account_id: int, now: float) -> None:
         """An account answered that it is overloaded for this model."""

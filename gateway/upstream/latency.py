@@ -42,6 +42,8 @@ class Latencies:
             recent = self._accounts[account_id] = deque(maxlen=SAMPLES)
             if len(self._accounts) > MOST_ACCOUNTS:
                 self._accounts.popitem(last=False)
+        else:
+            self._accounts.move_to_end(account_id)
         recent.append(seconds)
 
     def censored(self, account_id: int, model_id: str, input_tokens: int, seconds: float) -> None:

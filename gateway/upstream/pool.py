@@ -35,6 +35,7 @@ from gateway.upstream.verdict import nobody_left
 
 Key = tuple[int, str]
 BROKE_OFF = Failure(Cause.NETWORK)
+OVERTAKEN = Failure(Cause.TIMEOUT)
 NOMINAL_CAPACITY = 100
 """How many attempts at once an account without a cap is taken to carry, when accounts are compared."""
 
@@ -123,10 +124,10 @@ class Pool:
         free = [seat for seat in self._sound(seats, model_id, tried) if self._has_room(seat.account)]
         return self._take(self._best(free), model_id) if free else None
 
-    def has_other(self, seats: Sequence[Seat], model_id: str, tried: Container[int]) -> tuple[bool, bool]:
-        """Whether `lease_other` finds a healthy account, and whether one of them has room."""
+    def others(self, seats: Sequence[Seat], model_id: str, tried: Container[int]) -> tuple[int, int]:
+        """How many accounts `lease_other` may choose from, and how many of them have room now."""
         sound = self._sound(seats, model_id, tried)
-        return bool(sound), any(self._has_room(seat.account) for seat in sound)
+        return len(sound), sum(self._has_room(seat.account) for seat in sound)
 
     def healthy(self, seats: Iterable[Seat], model_id: str, bound: int | None = None) -> list[Seat]:
         """The seats that take the call now. A half-open account takes one at a time; a draining one what is bound to
@@ -168,6 +169,15 @@ class Pool:
         """The attempt failed in a way that says something about the account."""
         key = state_key(lease.seat.account.id, lease.model_id, failure)
         self._set(key, next_state(self._states.get(key), failure, self._now_ms()))
+
+    def overtaken(self, lease: Lease) -> None:
+        """Another answered because this account kept its call waiting. Where the call was to try the account out, it
+        rests again: it has not shown that it works, and would be tried out, one call after the other, for ever."""
+        now = self._now_ms()
+        for key in lease.probes:
+            state = self._states.get(key)
+            if phase_of(state, now) is Phase.HALF_OPEN:
+                self._set(key, next_state(state, OVERTAKEN, now))
 
     def broke_off(self, lease: Lease) -> None:
         """The account began to answer and did not finish."""

@@ -15,7 +15,7 @@ import trio
 from gateway.errors import BadRequest, CallError
 from gateway.records import AttemptReason
 from gateway.upstream.attempt import AttemptFailed
-from gateway.upstream.cooldown import Cause, Failure
+from gateway.upstream.cooldown import Failure
 from gateway.upstream.drains import Drains
 from gateway.upstream.pool import Lease, Pool
 from gateway.upstream.serving import Seat
@@ -61,10 +61,6 @@ class Policy(Protocol):
 
     def another(self, tried: set[int]) -> tuple[Lease, AttemptReason] | None:
         """A place for one more; None where there is none or it may not be had, and it is not asked again."""
-        ...
-
-    def overloaded(self, account_id: int) -> None:
-        """An account answered that it is overloaded."""
         ...
 
 
@@ -179,6 +175,8 @@ class _Contender(Generic[A]):
         self.lease = lease
         self.scope = trio.CancelScope()
         self.over = trio.Event()
+        self.begun = False
+        self.won = False
 
 
 class _Contest(Generic[A]):
@@ -224,12 +222,12 @@ class _Contest(Generic[A]):
 
     def _start(self, nursery: trio.Nursery, lease: Lease, reason: AttemptReason) -> None:
         contender = _Contender(self._begin(lease, reason), lease)
-        self._running.append(contender)
-        wait_s = self._policy.wait_s(lease)
-        self._join_at = math.inf if wait_s is None else trio.current_time() + wait_s
         # Where cancelling saves nothing, the attempt may have to outlive the call, so it is the drains' from the start.
         home = self._drains.nursery if self._drains.may_take(lease.seat.account) else nursery
         home.start_soon(self._run, contender)
+        self._running.append(contender)
+        wait_s = self._policy.wait_s(lease)
+        self._join_at = math.inf if wait_s is None else trio.current_time() + wait_s
 
     def _let_another_join(self, nursery: trio.Nursery) -> None:
         joining = self._policy.another(self._tries.tried)
@@ -247,49 +245,51 @@ class _Contest(Generic[A]):
         self._changed = trio.Event()
 
     async def _run(self, contender: _Contender[A]) -> None:
-        lease = contender.lease
-        won = False
         try:
-            with contender.scope:
-                answer = await contender.entrant.run()
-                if contender in self._running:
-                    # From here to the end of the scope nothing waits: nobody else can win, and no cancellation comes.
-                    won = True
-                    self._win(contender, answer)
-                else:
-                    self._tries.pool.answered(lease)
-                    await contender.entrant.drain()
-        except (AttemptFailed, BadRequest) as error:
-            self._lose_by(contender, error)
+            await self._compete(contender)
         except Exception as error:
             if not isinstance(error, CallError):
                 # Another may answer this call, and then nobody else would hear of it.
-                logger.exception("attempt_failed", account=lease.seat.account.name)
+                logger.exception("attempt_failed", account=contender.lease.seat.account.name)
             self.error = error
         finally:
             contender.over.set()
             self._drains.ended(contender.scope)
             if contender in self._running:
                 self._running.remove(contender)
-            if not won:
-                lease.release()
+                if not contender.begun:
+                    contender.entrant.end("cancelled")
+            if not contender.won:
+                contender.lease.release()
             self._changed.set()
+
+    async def _compete(self, contender: _Contender[A]) -> None:
+        try:
+            with contender.scope:
+                # Ended before its first step, it sends nothing: a request may go out before anything waits.
+                await trio.lowlevel.checkpoint_if_cancelled()
+                contender.begun = True
+                answer = await contender.entrant.run()
+                if contender in self._running:
+                    # From here to the end of the scope nothing waits: nobody else can win, and no cancellation comes.
+                    self._win(contender, answer)
+                else:
+                    self._tries.pool.answered(contender.lease)
+                    await contender.entrant.drain()
+        except (AttemptFailed, BadRequest) as error:
+            fault = self._tries.failed(contender.lease, error)
+            self.error = self.error or fault
 
     def _win(self, winner: _Contender[A], answer: A) -> None:
         self.answer = answer
+        winner.won = True
         self._running.remove(winner)
         self._tries.pool.answered(winner.lease)
         losers, self._running = self._running, []
         for loser in losers:
-            if self._drains.take(loser.lease.seat.account, loser.scope):
+            if loser.begun and self._drains.take(loser.lease.seat.account, loser.scope):
                 loser.entrant.end("draining")
             else:
                 loser.entrant.end("lost")
                 loser.scope.cancel()
                 self._leaving.append(loser)
-
-    def _lose_by(self, contender: _Contender[A], error: AttemptFailed | BadRequest) -> None:
-        if isinstance(error, AttemptFailed) and error.failure.cause is Cause.OVERLOADED:
-            self._policy.overloaded(contender.lease.seat.account.id)
-        fault = self._tries.failed(contender.lease, error)
-        self.error = self.error or fault

@@ -15,7 +15,6 @@ from gateway.dialects.peek import read_fields
 from gateway.errors import CallError
 from gateway.translate import PAIRS, translator
 from gateway.translate.base import Context, Memo, Options, TranslatingReader, Translator
-from gateway.translate.limit_headers import translated_limits
 from gateway.upstream.cooldown import Failure
 from gateway.upstream.failures import classify_error
 from gateway.upstream.verdict import broken_stream, client_error, no_answer
@@ -106,9 +105,7 @@ class Playback:
         failure = classify_error(given["status"], headers, refusal)
         error = _worded(_call_error(failure), refusal.message)
         status, body = client.error_body(error, REQUEST_ID)
-        sent = dict(translated_limits(client.name, headers, NOW_S))
-        if error.retry_after_s is not None:
-            sent["retry-after"] = f"{error.retry_after_s:g}"
+        sent = {} if error.retry_after_s is None else {"retry-after": f"{error.retry_after_s:g}"}
         return status, msgspec.json.decode(body), sent
 
     def refused(self, error: CallError) -> tuple[int, dict[str, Any]]:

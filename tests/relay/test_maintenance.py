@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import structlog
 import trio
 from msgspec.structs import replace
 from trio.testing import MockClock
@@ -10,8 +11,11 @@ from trio.testing import MockClock
 from gateway import maintenance
 from gateway.clock import now_ms
 from gateway.errors import ConfigurationError
-from gateway.maintenance import DAY_MS, adopt, prune_daily, tell_state
+from gateway.maintenance import DAY_MS, adopt, open_accounts, prune_daily, tell_state
+from gateway.records import Account
 from gateway.store.jobs import Gauge, RememberState
+from gateway.store.migrate import migrate
+from gateway.upstream.upstreams import Upstreams
 from tests.fakes.upstream import FakeUpstream
 from tests.relay.world import Books, World, open_world
 
@@ -77,3 +81,23 @@ async def test_old_calls_are_pruned_daily_and_when_the_operator_says_so(
         await trio.sleep(60)
         assert kept_days == [90, 30, 30, None]
         nursery.cancel_scope.cancel()
+
+
+async def test_the_log_says_once_why_an_account_is_left_out() -> None:
+    def no_key(sealed: bytes) -> str:
+        raise ConfigurationError("The master key does not open this.")
+
+    accounts = (Account(1, "main", "openai", "http://127.0.0.1:9", sealed_secret=b"x"),)
+    async with Upstreams(no_key) as upstreams:
+        with structlog.testing.capture_logs() as logs:
+            for _ in range(2):
+                await open_accounts(upstreams, accounts)
+    said = [(each["event"], each["account"], each["log_level"]) for each in logs]
+    assert said == [("account_left_out", "main", "error")]
+
+
+async def test_a_pruning_that_found_nothing_is_not_told(tmp_path: Path) -> None:
+    migrate(tmp_path / "gateway.db")
+    with structlog.testing.capture_logs() as logs:
+        await maintenance._prune_now(tmp_path / "gateway.db", 0)
+    assert logs == []

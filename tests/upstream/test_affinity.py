@@ -148,11 +148,6 @@ def test_an_account_too_slow_three_times_in_a_row_is_left(affinity: Affinity) ->
     assert affinity.bound(TALK, MODEL) == 2
 
 
-def test_a_hedge_that_wins_takes_over_where_the_primary_struck_out(affinity: Affinity) -> None:
-    affinity.answered(TALK, MODEL, 2, primary_struck_out=True)
-    assert affinity.bound(TALK, MODEL) == 2
-
-
 def test_failures_of_others_are_not_held_against_the_bound_account(affinity: Affinity) -> None:
     affinity.failed(TALK, MODEL, 2, transient=False)
     affinity.answered(TALK, MODEL, 3)

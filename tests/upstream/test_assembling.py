@@ -9,7 +9,7 @@ import trio
 from gateway.dialects import dialect_named
 from gateway.dialects.base import Answer, Dialect, StreamReader
 from gateway.records import Account, DialectName
-from gateway.upstream.assembling import OpenAnswer, assembler_for, can_fetch_by_stream, open_answer
+from gateway.upstream.assembling import OpenAnswer, assembler_for, open_answer
 from gateway.upstream.attempt import AttemptFailed, Exchange
 from gateway.upstream.cooldown import Cause
 from gateway.upstream.providers.base import UpstreamOperation
@@ -250,22 +250,3 @@ async def test_a_cancelled_read_leaves_nothing_open(autojump_clock: trio.testing
             finally:
                 await answer.aclose()
     assert fake.open == []
-
-
-async def test_a_chat_account_that_reports_no_usage_on_streams_is_not_asked_for_one():
-    async with exchange_with(FakeUpstream(), "chat", include_usage=False) as exchange:
-        assert not can_fetch_by_stream(exchange)
-    async with exchange_with(FakeUpstream(), "chat") as exchange:
-        assert can_fetch_by_stream(exchange)
-
-
-async def test_a_call_that_chunks_cannot_answer_is_not_asked_for_as_a_stream():
-    body = b'{"model":"m","messages":[],"modalities":["text","audio"]}'
-    async with exchange_with(FakeUpstream(), "chat", body=body) as exchange:
-        assert not can_fetch_by_stream(exchange)
-
-
-async def test_a_call_whose_tools_cannot_be_read_is_left_to_the_upstream():
-    body = b'{"model":"m","messages":[],"tools":[{"type":"function","strict":1e400}]}'
-    async with exchange_with(FakeUpstream(), "chat", body=body) as exchange:
-        assert not can_fetch_by_stream(exchange)

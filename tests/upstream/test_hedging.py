@@ -90,22 +90,22 @@ def test_a_changed_rule_holds_for_the_next_question() -> None:
 
 def test_losers_are_paid_from_the_days_cap() -> None:
     budget = hedging(day_cap_micro=50_000)
-    budget.lost(40_000, AT)
+    budget.spent(40_000, AT)
     assert budget.denied(FINE, 0.0, AT) is None
-    budget.lost(1, AT)
+    budget.spent(1, AT)
     assert budget.denied(FINE, 0.0, AT) is Denial.DAY_CAP
     assert budget.race_denied(FINE, 100, False, 0.0, AT) is Denial.DAY_CAP
 
 
 def test_the_day_begins_again_at_midnight() -> None:
     budget = hedging(day_cap_micro=50_000)
-    budget.lost(50_000, AT)
+    budget.spent(50_000, AT)
     assert budget.denied(FINE, 0.0, AT + DAY_MS) is None
 
 
 def test_a_clock_set_back_gives_no_second_cap() -> None:
     budget = hedging(day_cap_micro=50_000)
-    budget.lost(50_000, AT)
+    budget.spent(50_000, AT)
     assert budget.denied(FINE, 0.0, AT - DAY_MS) is Denial.DAY_CAP
 
 
@@ -115,10 +115,18 @@ def test_what_was_spent_before_a_restart_counts() -> None:
 
 def test_a_drain_that_ended_cheaper_gives_the_difference_back() -> None:
     budget = hedging(day_cap_micro=50_000)
-    budget.lost(45_000, AT)
+    budget.spent(45_000, AT)
     assert budget.denied(FINE, 0.0, AT) is Denial.DAY_CAP
     budget.corrected(-5_000, AT)
     assert budget.denied(FINE, 0.0, AT) is None
+
+
+def test_a_drain_that_ended_after_midnight_gives_the_new_day_nothing() -> None:
+    budget = hedging(day_cap_micro=50_000)
+    budget.spent(45_000, AT)
+    budget.spent(45_000, AT + DAY_MS)
+    budget.corrected(-45_000, AT)
+    assert budget.denied(FINE, 0.0, AT + DAY_MS) is Denial.DAY_CAP
 
 
 # The throttle -------------------------------------------------------------------------------------------------------

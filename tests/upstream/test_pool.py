@@ -181,10 +181,10 @@ async def test_another_account_is_one_not_tried_with_room(pool: Pool) -> None:
 
 async def test_whether_there_is_another_and_whether_it_has_room(pool: Pool) -> None:
     seats = (seat(1), seat(2, max_concurrency=1))
-    assert pool.has_other(seats, MODEL, {1}) == (True, True)
+    assert pool.others(seats, MODEL, {1}) == (1, 1)
     await fill(pool, seats[1], 1)
-    assert pool.has_other(seats, MODEL, {1}) == (True, False)
-    assert pool.has_other(seats, MODEL, {1, 2}) == (False, False)
+    assert pool.others(seats, MODEL, {1}) == (1, 0)
+    assert pool.others(seats, MODEL, {1, 2}) == (0, 0)
 
 
 @pytest.mark.parametrize("state", ["draining", "cooling", "half open"])
@@ -195,7 +195,7 @@ async def test_no_second_attempt_is_made_at_an_account_that_is(pool: Pool, state
     elif state == "half open":
         await half_open(pool, other)
     assert pool.lease_other((seat(1), other), MODEL, {1}) is None
-    assert pool.has_other((seat(1), other), MODEL, {1}) == (False, False)
+    assert pool.others((seat(1), other), MODEL, {1}) == (0, 0)
 
 
 async def half_open(pool: Pool, one: Seat) -> None:

@@ -9,7 +9,6 @@ from gateway.dialects.usage import add
 from gateway.errors import BadRequest, Unsupported
 from gateway.records import Usage
 from gateway.translate.ids import ToolNames, answer_id, call_id_for, opaque_user
-from gateway.translate.limit_headers import translated_limits
 from gateway.translate.media import claude_document, claude_image, document_text, openai_image_url
 from gateway.translate.usage import chat_usage, messages_usage, responses_usage
 from gateway.translate.warnings import MAX_CODES, Warnings
@@ -162,29 +161,3 @@ def test_many_warnings_are_counted():
         warnings.dropped(f"messages.{number}")
     assert warnings.codes[-1] == "and:3-more"
     assert len(warnings.codes) == MAX_CODES + 1
-
-
-def test_anthropics_limits_for_an_openai_client():
-    headers = {
-        "anthropic-ratelimit-requests-remaining": "9",
-        "anthropic-ratelimit-input-tokens-limit": "50000",
-        "anthropic-ratelimit-tokens-limit": "60000",
-        "anthropic-ratelimit-input-tokens-reset": "2026-11-18T11:08:10Z",
-    }
-    assert translated_limits("chat", headers, 1_795_000_000) == [
-        ("x-ratelimit-remaining-requests", "9"),
-        ("x-ratelimit-limit-tokens", "50000"),
-        ("x-ratelimit-reset-tokens", "1m30s"),
-    ]
-
-
-def test_openais_limits_for_an_anthropic_client():
-    headers = {
-        "x-ratelimit-reset-requests": "20ms",
-        "x-ratelimit-remaining-tokens": "0",
-        "x-ratelimit-reset-tokens": "x",
-    }
-    assert translated_limits("messages", headers, 1_795_000_000) == [
-        ("anthropic-ratelimit-requests-reset", "2026-11-18T11:06:41Z"),
-        ("anthropic-ratelimit-tokens-remaining", "0"),
-    ]

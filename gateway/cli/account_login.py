@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from pathlib import Path
 
 import click
 
@@ -26,6 +27,8 @@ _TERMINAL = (
     "SSH_CONNECTION",
 )
 """What a program needs to draw on the terminal and to open a browser."""
+
+_STATUS_S = 30.0
 
 
 class LoginFailed(OperatorError):
@@ -59,8 +62,7 @@ def login(session: Session, name: str, console: bool, secret_stdin: bool, secret
 
 
 def _sign_in(session: Session, account: Account, *, console: bool) -> None:
-    """Hand the terminal to `claude auth login`. Raises LoginFailed."""
-    import msgspec
+    """Hand the terminal to `claude auth login`. Raises LoginFailed, ConfigurationError."""
     import trio
 
     from gateway.upstream.providers.claude_cli.folders import Folder, environment
@@ -87,15 +89,24 @@ def _sign_in(session: Session, account: Account, *, console: bool) -> None:
     talk(f"The Claude CLI signs in for account {account.name} alone; a login of your own is not touched.")
     command = [program.path, "auth", "login", *(["--console"] if console else [])]
     subprocess.run(command, env=given, cwd=folder.work, check=False)
-    status = subprocess.run(
-        [program.path, "auth", "status", "--json"], env=given, cwd=folder.work, check=False, capture_output=True
-    )
-    try:
-        signed_in = msgspec.json.decode(status.stdout).get("loggedIn") is True
-    except (msgspec.DecodeError, AttributeError):
-        signed_in = status.returncode == 0
-    if not signed_in:
+    if not _is_signed_in(program.path, given, folder.work):
         raise LoginFailed(f"The Claude CLI of {account.name} is not signed in. Nothing was changed.")
+
+
+def _is_signed_in(program: str, environment: dict[str, str], folder: Path) -> bool:
+    import msgspec
+
+    command = [program, "auth", "status", "--json"]
+    try:
+        status = subprocess.run(
+            command, env=environment, cwd=folder, check=False, capture_output=True, timeout=_STATUS_S
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    try:
+        return msgspec.json.decode(status.stdout).get("loggedIn") is True
+    except (msgspec.DecodeError, AttributeError):
+        return status.returncode == 0
 
 
 def forget_login(session: Session, account: Account) -> None:
@@ -104,8 +115,14 @@ def forget_login(session: Session, account: Account) -> None:
 
     from gateway.settings import program_folder
 
-    if account.kind == "claude-cli":
-        shutil.rmtree(program_folder(session.data_dir, account.id), ignore_errors=True)
+    if account.kind != "claude-cli":
+        return
+    folder = program_folder(session.data_dir, account.id)
+    # Twice: a process of the gateway's may be writing to it, and ends within a second or two.
+    for _ in range(2):
+        shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        talk(f"The login of {account.name} is still there. Delete {folder} yourself.")
 
 
 def login_hints(account: Account) -> list[str]:

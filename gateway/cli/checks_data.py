@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import apsw
+import msgspec
+import peewee
 
 from gateway.cli import words
 from gateway.cli.command import Session
@@ -20,6 +22,10 @@ from gateway.vault import FILE_NAME, Vault, load_vault
 if TYPE_CHECKING:
     from gateway.catalog import Catalog
     from gateway.store.database import Database
+    from gateway.store.queries.views import HeartbeatView
+
+UNREADABLE = (OperatorError, apsw.Error, peewee.PeeweeException, msgspec.MsgspecError)
+"""What reading a database raises that is damaged, or that somebody has changed by hand."""
 
 _CLOCK_SLACK_MS = 60_000
 _OTHERS = 0o077
@@ -36,7 +42,9 @@ def check_modes(session: Session) -> Finding:
     open_to_others = [path for path in present if stat.S_IMODE(path.stat().st_mode) & _OTHERS]
     if open_to_others:
         fix = "; ".join(f"chmod {'700' if path.is_dir() else '600'} {path}" for path in open_to_others)
-        return broken("file modes", f"open to others: {words.listed(open_to_others)}", fix)
+        # A fresh checkout has such a folder; what is in it is the owner's alone.
+        judged = noted if open_to_others == [folder] else broken
+        return judged("file modes", f"open to others: {words.listed(open_to_others)}", fix)
     foreign = [path for path in present if path.stat().st_uid != os.geteuid()]
     if foreign:
         return noted("file modes", f"somebody else's: {words.listed(foreign)}", "Run this as the gateway's user.")
@@ -51,7 +59,7 @@ def check_migrations(path: Path) -> Finding:
     try:
         outstanding = pending(path)
     except StoreUnavailable as error:
-        return broken("migrations", error.message, "`trigate config path` shows where the database is looked for.")
+        return broken("migrations", error.message, "Is this the right data folder? If so, restore a backup.")
     if outstanding:
         return broken("migrations", f"to be applied: {words.listed(outstanding)}", "`trigate db migrate`")
     return well("migrations", f"all {len(shipped())} applied")
@@ -96,14 +104,13 @@ def check_master_key(session: Session, accounts: list[Account]) -> Finding:
     return well("master key", f"{vault.origin} opens {words.plural(len(sealed), 'stored credential')}")
 
 
-def check_address(settings: Settings, database: "Database | None") -> Finding:
+def check_address(settings: Settings, session: Session) -> Finding:
     """Free, or held by the gateway itself."""
     from gateway.cli.status import ALIVE_MS
     from gateway.edge.listeners import BoundSockets, hypercorn_config
     from gateway.edge.server_settings import ServerSettings
-    from gateway.store.queries.views import heartbeats
 
-    beats = heartbeats(database) if database is not None else []
+    beats = _heartbeats(session)
     if beats and now_ms() - beats[0].at <= ALIVE_MS:
         return well("address", f"{beats[0].address}, served by the running gateway (process {beats[0].pid})")
     server = ServerSettings(
@@ -160,6 +167,17 @@ def check_prices(accounts: list[Account], catalog: "Catalog") -> Finding:
         fix = "`trigate models price MODEL` sets one; `trigate accounts set NAME --free` says they cost nothing."
         return broken("prices", f"none for {words.listed(unpriced)}", fix)
     return well("prices", f"for {words.plural(len(served), 'model')} on offer")
+
+
+def _heartbeats(session: Session) -> "list[HeartbeatView]":
+    """Those of the running gateway; none where the database does not tell."""
+    from gateway.store.queries.views import heartbeats
+
+    try:
+        with session.database(read_only=True) as database:
+            return heartbeats(database)
+    except UNREADABLE:
+        return []
 
 
 def _opens(vault: Vault, account: Account) -> bool:

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import click
@@ -62,19 +61,24 @@ def _examine(session: Session, *, offline: bool) -> Iterator[Finding]:
     yield data.check_modes(session)
     migrations = data.check_migrations(session.database_path)
     yield migrations
-    with ExitStack() as opened:
-        database = None
-        if migrations.state == "ok":
-            database = opened.enter_context(session.database(read_only=True))
-            yield from _examine_database(session, database, offline=offline)
-        if settings is not None:
-            yield data.check_address(settings, database)
-            yield machine.check_descriptors(settings.max_connections)
+    if migrations.state == "ok":
+        yield from _examine_database(session, offline=offline)
+    if settings is not None:
+        yield data.check_address(settings, session)
+        yield machine.check_descriptors(settings.max_connections)
     yield machine.check_clock()
     yield machine.check_terminal()
 
 
-def _examine_database(session: Session, database: "Database", *, offline: bool) -> Iterator[Finding]:
+def _examine_database(session: Session, *, offline: bool) -> Iterator[Finding]:
+    try:
+        with session.database(read_only=True) as database:
+            yield from _examine_contents(session, database, offline=offline)
+    except data.UNREADABLE as error:
+        yield broken("database", f"cannot be read: {error}", "Stop the gateway and restore a backup.")
+
+
+def _examine_contents(session: Session, database: "Database", *, offline: bool) -> Iterator[Finding]:
     from gateway.catalog.load import shipped_catalog
     from gateway.store.snapshot import load_snapshot
 

@@ -8,7 +8,7 @@ import click
 from gateway.cli import words
 from gateway.cli.command import Noun, Session, pass_session
 from gateway.cli.output import Column, Facts, facts_of, show_done, show_list, show_one
-from gateway.cli.values import NoLimit, as_limit, given, limit_given, list_option, merged, pair_option
+from gateway.cli.values import as_limit, given, limit_given, list_option, merged, pair_option
 from gateway.store.operators import tiers as operators
 from gateway.store.operators.tiers import TierChanges
 from gateway.store.queries.views import list_tiers
@@ -100,43 +100,19 @@ def show(session: Session, name: str) -> None:
     help="What has no equivalent in the account's protocol: drop with a warning, refuse, or fall back.",
 )
 @pass_session
-def set_tier(
-    session: Session,
-    name: str,
-    prefix: str | None,
-    dialects: tuple[Any, ...] | None,
-    models: tuple[str, ...] | None,
-    multiplier: int | None,
-    rpm: int | NoLimit | None,
-    tpm: int | NoLimit | None,
-    concurrency: int | NoLimit | None,
-    policy: Any,
-    policy_for: dict[str, Any],
-    spelling: Any,
-    on_disconnect: Any,
-    forgive_partial: bool | None,
-    translation: Any,
-) -> None:
+def set_tier(session: Session, /, name: str, policy_for: dict[str, Any], **options: Any) -> None:
     """Change what is named; the rest stays. It holds for the tier's keys at once."""
     with session.database() as database:
         before = operators.find(database, name).model_policies
-        changes = TierChanges(
-            prefix=given(prefix),
-            dialects=given(dialects),
-            models=given(models),
-            multiplier_bp=given(multiplier),
-            rpm=limit_given(rpm),
-            tpm=limit_given(tpm),
-            concurrency=limit_given(concurrency),
-            policy=given(policy),
-            model_policies=given(merged(before, policy_for) if policy_for else None),
-            spelling=given(spelling),
-            on_disconnect=given(on_disconnect),
-            forgive_partial=given(forgive_partial),
-            translation=given(translation),
-        )
+        changes = _changes(model_policies=merged(before, policy_for) if policy_for else None, **options)
         changed = operators.change(database, session.actor, name, changes)
     show_done(session, facts_of(changed), f"Tier {name} changed.")
+
+
+def _changes(*, multiplier: int | None, **options: Any) -> TierChanges:
+    limits: dict[str, Any] = {name: limit_given(options.pop(name)) for name in ("rpm", "tpm", "concurrency")}
+    others: dict[str, Any] = {name: given(value) for name, value in options.items()}
+    return TierChanges(multiplier_bp=given(multiplier), **limits, **others)
 
 
 def _multiplier(facts: Facts) -> str:

@@ -1,6 +1,7 @@
 """A copy of the database as it is at one instant, taken while others write to it."""
 
 import os
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def back_up(source: Path, target: Path, progress: Callable[[int, int], None] = l
     _refuse_existing(target)
     if not source.exists():
         raise StoreUnavailable(f"There is no database at {source}.")
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
         os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileNotFoundError:
@@ -46,7 +47,7 @@ def back_up(source: Path, target: Path, progress: Callable[[int, int], None] = l
         _examine(draft)
         size_bytes = _sync(draft)
         _publish(draft, target)
-    except apsw.Error as error:
+    except (apsw.Error, OSError) as error:
         raise StoreUnavailable(f"The copy failed: {error}. Nothing was left at {target}.") from error
     finally:
         draft.unlink(missing_ok=True)
@@ -98,7 +99,7 @@ def _publish(draft: Path, target: Path) -> None:
     try:
         os.link(draft, target)
     except FileExistsError:
-        _refuse_existing(target)
+        raise _taken(target) from None
     except OSError:
         # A file system without hard links.
         _refuse_existing(target)
@@ -114,4 +115,8 @@ def _refuse_existing(target: Path) -> None:
     if target.is_dir():
         raise UsageError(f"{target} is a folder. Name a file in it.")
     if os.path.lexists(target):
-        raise UsageError(f"There is a file {target} already. Name another one: it is not overwritten.")
+        raise _taken(target)
+
+
+def _taken(target: Path) -> UsageError:
+    return UsageError(f"There is a file {target} already. Name another one: it is not overwritten.")

@@ -50,6 +50,12 @@ async def test_a_call_without_a_stream_gets_the_message(cli: Cli):
     assert (message["stop_reason"], message["usage"]["output_tokens"]) == ("end_turn", 7)
 
 
+async def test_lines_of_a_kind_that_nobody_knows_do_not_disturb_an_answer(cli: Cli):
+    """A later release may print more, with members of other types."""
+    _, body = await cli.ask(asking(acts(["news", "Good morning."])))
+    assert text_of(body) == "Good morning."
+
+
 async def test_thinking_comes_with_its_signature(cli: Cli):
     fields = {"thinking": {"type": "enabled", "budget_tokens": 2_000}}
     _, body = await cli.ask(asking(acts(["think", "Six times seven.", "42"]), **fields))

@@ -112,6 +112,23 @@ async def test_an_error_of_the_api_in_the_middle_is_the_apis_event(cli: Cli):
     assert b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error"' in stream
 
 
+async def test_what_came_before_an_error_is_delivered(cli: Cli):
+    response = await cli.open(asking(acts(["overload", 2]), stream=True))
+    await cli.all_gone()
+    stream = b"".join([chunk async for chunk in response.stream])
+    assert b"message_start" in stream
+    assert 0 < stream.find(b"word1") < stream.find(b"event: error")
+
+
+async def test_what_came_before_a_crash_is_delivered(cli: Cli):
+    response = await cli.open(asking(acts(["crash", 2]), stream=True))
+    await cli.all_gone()
+    chunks = aiter(response.stream)
+    assert b"word1" in await anext(chunks)
+    with pytest.raises(httpx.RemoteProtocolError):
+        await anext(chunks)
+
+
 async def test_a_cut_stream_is_no_success(cli: Cli):
     _, stream = await cli.ask(asking(acts(["cut", 2]), stream=True))
     reader = dialect_named("messages").reader(echo_model="m", peek=None)

@@ -1,5 +1,8 @@
 """What becomes of a request before any process is asked. No clock, no process."""
 
+import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import msgspec
@@ -78,6 +81,12 @@ def test_a_name_the_cli_would_change_goes_by_another_and_comes_back() -> None:
     assert tools.from_cli("mcp__gw__tool_1") == "get.weather"
 
 
+def test_the_other_name_is_nobody_elses() -> None:
+    tools = turn("x", tools=[{**WEATHER, "name": name} for name in ("tool_1", "get.weather", "tool_1_")]).shape.tools
+    assert len({listed["name"] for listed in tools.listing}) == 3
+    assert [tools.from_cli(tools.to_cli(name)) for name in ("tool_1", "get.weather")] == ["tool_1", "get.weather"]
+
+
 def test_the_tool_a_model_must_call_is_named_as_the_model_knows_it() -> None:
     shape = turn("x", tools=[WEATHER], tool_choice={"type": "tool", "name": "weather"}).shape
     assert msgspec.json.decode(shape.extra_body)["tool_choice"]["name"] == "mcp__gw__weather"
@@ -152,6 +161,26 @@ def test_an_api_key_and_a_token_have_their_own_variables(tmp_path: Path) -> None
     key, token = (environment(account, CliOptions(), folder, each, {}) for each in ("sk-ant-api03-x", "sk-ant-oat01-x"))
     assert (key["ANTHROPIC_API_KEY"], token["CLAUDE_CODE_OAUTH_TOKEN"]) == ("sk-ant-api03-x", "sk-ant-oat01-x")
     assert key["ANTHROPIC_BASE_URL"] == "http://127.0.0.1:1"
+
+
+def test_a_prompt_that_a_killed_process_left_behind_goes_with_the_next_one(tmp_path: Path) -> None:
+    folder = Folder(tmp_path, 1)
+    folder.prepare()
+    old, young = folder.keep_prompt("You are Ada."), folder.keep_prompt("You are Bob.")
+    os.utime(old, (0, 0))
+    folder.keep_prompt("You are Eve.")
+    assert [old.exists(), young.exists()] == [False, True]
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_the_cli_finds_no_repository_around_the_data_folder(tmp_path: Path) -> None:
+    """It runs `git` where it works; a checkout's settings can name programs that git then runs."""
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    folder = Folder(tmp_path / "data", 1)
+    folder.prepare()
+    given = environment(Account(1, "cli", "claude-cli", ""), CliOptions(), folder, "")
+    looked = subprocess.run(["git", "rev-parse"], cwd=folder.work, env=given, capture_output=True, check=False)
+    assert b"not a git repository" in looked.stderr
 
 
 def test_folders_and_prompts_are_for_their_owner_alone(tmp_path: Path) -> None:

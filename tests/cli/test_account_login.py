@@ -1,5 +1,6 @@
 """`trigate accounts` with the Claude CLI, for which the stand-in stands."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -93,3 +94,12 @@ def test_removing_it_removes_its_login(trigate: Trigate, account: str, data_dir:
     assert (data_dir / "claude-cli" / "1").exists()
     trigate("accounts", "remove", account, "--yes")
     assert not (data_dir / "claude-cli" / "1").exists()
+
+
+def test_a_login_that_cannot_be_deleted_is_told_of(
+    trigate: Trigate, account: str, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trigate("accounts", "test", account)
+    monkeypatch.setattr(shutil, "rmtree", lambda path, **how: None)
+    said = trigate("accounts", "remove", account, "--yes")
+    assert (said.code, f"Delete {data_dir / 'claude-cli' / '1'} yourself" in said.err) == (0, True)

@@ -1,7 +1,11 @@
 """`trigate backup FILE`."""
 
+import errno
+import os
 import stat
 from pathlib import Path
+
+import pytest
 
 from gateway.store.database import connect_raw
 from tests.cli.conftest import Trigate
@@ -46,4 +50,37 @@ def test_an_older_releases_database_can_be_backed_up_before_it_is_migrated(
 ) -> None:
     data_dir.mkdir()
     connect_raw(data_dir / "gateway.db", create=True).close()
+    assert trigate("backup", str(tmp_path / "copy.db")).code == 0
+
+
+def test_a_name_that_was_taken_meanwhile_is_no_success(
+    trigate: Trigate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trigate("db", "migrate")
+
+    def taken(source: Path, target: Path) -> None:
+        raise FileExistsError
+
+    monkeypatch.setattr(os, "link", taken)
+    assert trigate("backup", str(tmp_path / "copy.db")).code == 2
+    assert list(tmp_path.glob("*copy*")) == []
+
+
+def test_a_copy_that_cannot_be_written_to_the_disk_is_no_success(
+    trigate: Trigate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trigate("db", "migrate")
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    said = trigate("backup", str(tmp_path / "copy.db"))
+    assert (said.code, "No space left on device" in said.err) == (6, True)
+    assert list(tmp_path.glob("*copy*")) == []
+
+
+def test_what_a_killed_backup_left_is_in_nobodys_way(trigate: Trigate, tmp_path: Path) -> None:
+    trigate("db", "migrate")
+    (tmp_path / f".copy.db.{os.getpid()}").write_text("half")
     assert trigate("backup", str(tmp_path / "copy.db")).code == 0

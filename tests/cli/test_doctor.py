@@ -100,14 +100,17 @@ def test_a_model_without_a_price_is_broken(trigate: Trigate, doctor: Doctor) -> 
     assert "--free" in prices["fix"]
 
 
-@pytest.mark.parametrize("name", ["", "gateway.db", "master.key", "config.toml"])
-def test_what_others_can_read_is_broken(trigate: Trigate, doctor: Doctor, data_dir: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "state"), [("", "note"), ("gateway.db", "broken"), ("master.key", "broken"), ("config.toml", "broken")]
+)
+def test_what_others_can_read_is_told(trigate: Trigate, doctor: Doctor, data_dir: Path, name: str, state: str) -> None:
+    """The folder alone is only worth a note: what is in it is the owner's."""
     trigate("db", "migrate")
     for made in ("master.key", "config.toml"):
         (data_dir / made).touch(0o600)
     (data_dir / name).chmod(0o755)
     modes = found(doctor("--offline"), "file modes")
-    assert modes["state"] == "broken"
+    assert modes["state"] == state
     assert modes["fix"] == f"chmod {'600' if name else '700'} {data_dir / name}"
 
 
@@ -115,6 +118,33 @@ def test_a_pending_migration_is_broken(doctor: Doctor, data_dir: Path) -> None:
     data_dir.mkdir(0o700)
     connect_raw(data_dir / DATABASE, create=True).close()
     assert found(doctor(), "migrations")["fix"] == "`trigate db migrate`"
+
+
+BROKEN = {
+    "a table is missing": "PRAGMA foreign_keys = off; DROP TABLE accounts",
+    "a row cannot be read": "UPDATE accounts SET options = 'no JSON'",
+    "a row means nothing": "UPDATE accounts SET kind = 'nobody'",
+}
+
+
+@pytest.mark.parametrize("damage", BROKEN.values(), ids=list(BROKEN))
+def test_a_database_that_cannot_be_read_is_broken_and_the_rest_is_still_examined(
+    trigate: Trigate, doctor: Doctor, data_dir: Path, damage: str
+) -> None:
+    trigate(*SIMULATED)
+    connection = connect_raw(data_dir / DATABASE)
+    connection.execute(damage).fetchall()
+    connection.close()
+    said = doctor()
+    assert (said.code, found(said, "database")["state"]) == (1, "broken")
+    assert "backup" in found(said, "database")["fix"]
+    assert [found(said, check)["state"] for check in ("integrity", "address", "descriptors")] == ["ok"] * 3
+
+
+def test_a_file_that_is_no_database_is_to_be_replaced_by_a_backup(doctor: Doctor, data_dir: Path) -> None:
+    data_dir.mkdir(0o700)
+    (data_dir / DATABASE).write_bytes(b"no database" * 1_000)
+    assert "backup" in found(doctor(), "migrations")["fix"]
 
 
 def test_a_broken_reference_is_broken(trigate: Trigate, doctor: Doctor, data_dir: Path) -> None:

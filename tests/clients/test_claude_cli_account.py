@@ -1,6 +1,7 @@
 """The real Claude CLI as an account: a gateway asks it, it asks a provider of ours, and what that is asked counts."""
 
 import re
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import count
@@ -63,12 +64,25 @@ def upstream() -> Iterator[Upstream]:
 
 
 @pytest.fixture(scope="module")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cli")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository whose settings name a program for git to run, which leaves a file `ran` there."""
+    folder = tmp_path_factory.mktemp("checkout")
+    subprocess.run(["git", "init", "-q", folder], check=True)
+    watcher = folder / "watcher"
+    watcher.write_text(f'#!/bin/sh\ntouch "{folder}/ran"\n')
+    watcher.chmod(0o755)
+    subprocess.run(["git", "-C", folder, "config", "core.fsmonitor", watcher], check=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data_dir(checkout: Path) -> Path:
+    return checkout / "data"
 
 
 @pytest.fixture(scope="module")
 def gateway(data_dir: Path, upstream: Upstream) -> Iterator[Gateway]:
+    data_dir.mkdir()
     migrate(data_dir / "gateway.db")
     with closing(open_database(data_dir / "gateway.db")) as database:
         fields = AccountChanges(base_url=upstream.base_url(PATH), options={"command": str(claude_program())})
@@ -220,6 +234,11 @@ def test_no_prompt_reads_a_file_or_runs_a_command(claude: anthropic.Anthropic, u
         ask(claude, prompt)
         assert said(newest(upstream)["messages"][-1])[0]["text"] == prompt
     assert b"what nobody may read" not in b"".join(asked.body for asked in questions(upstream))
+
+
+def test_a_repository_around_the_data_folder_runs_no_program(claude: anthropic.Anthropic, checkout: Path):
+    ask(claude, "Hello.")
+    assert not (checkout / "ran").exists()
 
 
 def test_nothing_of_a_conversation_is_left_on_the_disk(claude: anthropic.Anthropic, data_dir: Path):

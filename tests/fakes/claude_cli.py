@@ -5,6 +5,7 @@ answer the model has to give. An act is a list:
 
     ["say", piece, …]             an answer; with ["say", …, {"stop": "max_tokens"}] another stop reason
     ["slow", seconds, text]       the same after a while
+    ["news", text]                the same after a line of a kind that is not known yet
     ["think", thinking, text]     thinking with a signature, then text
     ["tools", [id, name, input], …]   calls of tools, which it then asks the gateway for one after the other
     ["fail", status, message]     the API's error, in the words the CLI puts it
@@ -183,6 +184,10 @@ class StandIn:
 
     def _act_slow(self, seconds: float, text: str) -> None:
         time.sleep(seconds)
+        self._act_say(text)
+
+    def _act_news(self, text: str) -> None:
+        self._print(type="news", result={"read": 1}, is_error=None, request="none", request_id=5)
         self._act_say(text)
 
     def _act_think(self, thinking: str, text: str) -> None:

@@ -8,6 +8,7 @@ import os
 import secrets
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from gateway.errors import ConfigurationError
@@ -31,6 +32,7 @@ _FIXED = {
     "CLAUDE_CODE_DISABLE_ATTACHMENTS": "1",
     "CLAUDE_CODE_DISABLE_CLAUDE_MDS": "1",
     "CLAUDE_CODE_DISABLE_AUTO_MEMORY": "1",
+    "CLAUDE_CODE_DISABLE_GIT_INSTRUCTIONS": "1",
     # What is sent is the conversation, whole and as it came.
     "DISABLE_COMPACT": "1",
     "DISABLE_AUTO_COMPACT": "1",
@@ -54,25 +56,29 @@ class Folder:
         self.config = self.path / "config"
 
     def prepare(self) -> None:
-        """Make what is missing, and remove prompts that a process left behind which was killed. Raises
-        ConfigurationError."""
+        """Make what is missing. Raises ConfigurationError."""
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             for name in ("", "home", "config", "work", "tmp", "prompts"):
                 (self.path / name).mkdir(mode=0o700, exist_ok=True)
-            for prompt in (self.path / "prompts").iterdir():
-                if time.time() - prompt.stat().st_mtime > _STALE_S:  # noqa: TID251 - a file's time is wall time
-                    prompt.unlink(missing_ok=True)
         except OSError as error:
             raise ConfigurationError(f"The folder {self.path} cannot be used: {error.strerror}.") from error
 
     def keep_prompt(self, text: str) -> Path:
-        """A file that only this user can read. Others could read an argument of the process."""
+        """A file that only this user can read. Others could read an argument of the process. Raises OSError."""
+        self._remove_stale()
         path = self.path / "prompts" / secrets.token_hex(16)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(descriptor, "wb") as file:
             file.write(text.encode("utf-8", "replace"))
         return path
+
+    def _remove_stale(self) -> None:
+        """Prompts that were left behind when the gateway was killed. Others may be of a gateway that runs beside."""
+        for prompt in (self.path / "prompts").iterdir():
+            with suppress(FileNotFoundError):
+                if time.time() - prompt.stat().st_mtime > _STALE_S:  # noqa: TID251 - a file's time is wall time
+                    prompt.unlink()
 
 
 def environment(
@@ -81,6 +87,8 @@ def environment(
     """What a CLI of this account runs in; the secret is in it."""
     values = {name: environ[name] for name in _PASSED_ON if name in environ}
     values |= _FIXED | {"TMPDIR": str(folder.path / "tmp"), "CLAUDE_TMPDIR": str(folder.path / "tmp")}
+    # It runs git where it works, and a repository around the data folder can name programs for git to run.
+    values["GIT_CEILING_DIRECTORIES"] = str(folder.path)
     if options.login == "operator":
         values["HOME"] = environ.get("HOME", str(Path.home()))
         if "CLAUDE_CONFIG_DIR" in environ:

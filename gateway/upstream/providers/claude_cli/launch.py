@@ -17,8 +17,7 @@ PR_SET_PDEATHSIG = 1
 
 def main() -> None:
     parent, program = int(sys.argv[1]), sys.argv[2]
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit(1)
     # Prompts and answers are in its memory: they are not to lie on the disk after a crash.

@@ -48,7 +48,26 @@ class Result(Struct):
 
 Output = Event | Result
 
-decode_line = msgspec.json.Decoder(Line).decode
+_KINDS = frozenset(("stream_event", "result", "control_request", "rate_limit_event"))
+_decode = msgspec.json.Decoder(Line).decode
+
+
+def decode_line(data: bytes) -> Line:
+    """Raises msgspec.DecodeError. A line of a kind that the gateway does not read may have any members."""
+    try:
+        return _decode(data)
+    except msgspec.ValidationError:
+        kind = _kind(data).type
+        if kind in _KINDS:
+            raise
+        return Line(kind)
+
+
+class _Kind(Struct):
+    type: str = ""
+
+
+_kind = msgspec.json.Decoder(_Kind).decode
 
 
 class _Peek(Struct):

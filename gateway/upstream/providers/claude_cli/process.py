@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
@@ -44,13 +45,18 @@ class CliProcess:
             start_new_session=True,
         )
         self.pid = self._popen.pid
-        self._ending = os.pidfd_open(self.pid)
-        self._stdin, self._stdout, self._stderr = (
-            _taken(pipe) for pipe in (self._popen.stdin, self._popen.stdout, self._popen.stderr)
-        )
         self._writing = trio.Lock()
         self._received = b""
         self.words = ""
+        with ExitStack() as undone:
+            # Where descriptors run out now, nobody would ever wait for it.
+            undone.push(self._popen)
+            undone.callback(self._signal, signal.SIGKILL)
+            self._ending = os.pidfd_open(self.pid)
+            undone.callback(os.close, self._ending)
+            pipes = (self._popen.stdin, self._popen.stdout, self._popen.stderr)
+            self._stdin, self._stdout, self._stderr = (_taken(pipe, undone) for pipe in pipes)
+            undone.pop_all()
 
     @property
     def status(self) -> int | None:
@@ -101,13 +107,13 @@ class CliProcess:
                 await trio.lowlevel.wait_readable(self._ending)
                 self._popen.wait()
             finally:
-                await self._close()
+                self._close()
 
-    async def _close(self) -> None:
+    def _close(self) -> None:
         trio.lowlevel.notify_closing(self._ending)
         os.close(self._ending)
         for stream in (self._stdin, self._stdout, self._stderr):
-            await stream.aclose()
+            stream.close()
 
     def _signal(self, number: signal.Signals) -> None:
         if self._popen.returncode is None:
@@ -125,9 +131,10 @@ class CliProcess:
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
-def _taken(pipe: IO[bytes] | None) -> trio.lowlevel.FdStream:
-    """The pipe as trio's; the file object that `subprocess` made of it is closed."""
+def _taken(pipe: IO[bytes] | None, undone: ExitStack) -> trio.lowlevel.FdStream:
+    """The pipe as trio's; the file object that `subprocess` made of it is closed. `undone` closes what was made."""
     assert pipe is not None
-    descriptor = os.dup(pipe.fileno())
-    pipe.close()
-    return trio.lowlevel.FdStream(descriptor)
+    with pipe:
+        stream = trio.lowlevel.FdStream(os.dup(pipe.fileno()))
+    undone.callback(stream.close)
+    return stream

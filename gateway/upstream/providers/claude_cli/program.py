@@ -2,14 +2,14 @@
 
 import re
 import shutil
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 import trio
 
 from gateway.upstream.providers.claude_cli.options import CliOptions
-from gateway.upstream.providers.claude_cli.refusals import Refusal, hung, missing, wrong_version
+from gateway.upstream.providers.claude_cli.process import CliProcess, LineTooLong
+from gateway.upstream.providers.claude_cli.refusals import Refusal, crashed, hung, missing, not_started, wrong_version
 
 LEAST = (2, 1, 197)
 """The release whose behaviour was observed; an older one may lack `shouldQuery` or one of the switches."""
@@ -22,30 +22,36 @@ _Stamp = tuple[str, int, int]
 
 
 class Program:
-    """The executable of one account. It is asked for its version once, and again when its file has changed."""
+    """The executable of one account. It is asked for its version once, and again when its file has changed.
+
+    What it failed with is not remembered: in the middle of an update its file is there before all that it needs.
+    """
 
     def __init__(self, options: CliOptions) -> None:
         self._options = options
         self._asking = trio.Lock()
-        self._known: tuple[_Stamp, Refusal | None] | None = None
+        self._asked = 0
+        self._good: _Stamp | None = None
+        self._refusal: Refusal | None = None
         self.path = ""
 
     async def check(self, environment: Mapping[str, str], folder: Path) -> Refusal | None:
         """Why it cannot be used; None if it can, and then `path` says where it is."""
         found = _found(self._options.command, environment)
-        if found is None:
+        stamp = None if found is None else _stamp(found)
+        if found is None or stamp is None:
             return missing(self._options.command)
         self.path = found
-        if self._options.any_version:
+        if self._options.any_version or stamp == self._good:
             return None
-        stamp = _stamp(self.path)
+        asked_before = self._asked
         async with self._asking:
-            if self._known is None or self._known[0] != stamp:
-                refusal = await _ask(self.path, environment, folder)
-                if refusal is not None and refusal.code == "cli_hung":
-                    return refusal
-                self._known = (stamp, refusal)
-            return self._known[1]
+            # Whoever has waited for another's question takes the answer to that.
+            if self._asked == asked_before:
+                self._refusal = await _ask(found, environment, folder)
+                self._asked += 1
+                self._good = stamp if self._refusal is None else None
+            return self._refusal
 
 
 def _found(command: str, environment: Mapping[str, str]) -> str | None:
@@ -53,27 +59,42 @@ def _found(command: str, environment: Mapping[str, str]) -> str | None:
     return None if path is None else str(Path(path).absolute())
 
 
-def _stamp(path: str) -> _Stamp:
-    status = Path(path).stat()
+def _stamp(path: str) -> _Stamp | None:
+    """What changes when the program is replaced; None if it has gone meanwhile."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return None
     return path, status.st_mtime_ns, status.st_size
 
 
 async def _ask(path: str, environment: Mapping[str, str], folder: Path) -> Refusal | None:
+    try:
+        process = CliProcess([path, "--version"], environment, folder)
+    except OSError as error:
+        return not_started(error)
+    said: bytes | None = None
+    try:
+        said = await _first_line(process)
+    except* LineTooLong:
+        said = b"something else"
+    finally:
+        await process.end()
+    if said is None:
+        return hung(ANSWER_S)
+    return _judged(said) if said else crashed(process.status, process.words)
+
+
+async def _first_line(process: CliProcess) -> bytes | None:
+    """What it prints; b"" if it ends without a word, None if it takes too long."""
     with trio.move_on_after(ANSWER_S):
-        try:
-            finished = await trio.run_process(
-                [path, "--version"],
-                stdin=b"",
-                capture_stdout=True,
-                stderr=subprocess.DEVNULL,
-                check=False,
-                env=dict(environment),
-                cwd=folder,
-            )
-        except OSError as error:
-            return wrong_version(f"not to be run: {error.strerror}", WANTED)
-        return _judged(finished.stdout)
-    return hung(ANSWER_S)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(process.read_words)
+            lines = await process.read_lines()
+            if lines:
+                nursery.cancel_scope.cancel()
+        return lines[0] if lines else b""
+    return None
 
 
 def _judged(said: bytes) -> Refusal | None:

@@ -81,11 +81,23 @@ def hung(seconds: float) -> Refusal:
     return Refusal(503, "cli_hung", f"The Claude CLI was not ready within {seconds:g} s. Does it run in a terminal?")
 
 
+def not_started(error: OSError) -> Refusal:
+    return Refusal(503, "cli_crashed", f"The Claude CLI could not be started: {error.strerror}.")
+
+
 def crashed(status: int | None, words: str) -> Refusal:
     """It ended without an answer. `words` are its own, from its standard error."""
     ending = "by a signal" if status is not None and status < 0 else f"with status {status}"
     said = f", saying: {words}" if words else ""
     return Refusal(503, "cli_crashed", f"The Claude CLI ended {ending}{said}")
+
+
+def garbage() -> Refusal:
+    return Refusal(
+        503,
+        "cli_version",
+        "The Claude CLI printed what no Claude CLI prints that this gateway knows. Install another release of it.",
+    )
 
 
 def too_large(limit_mb: int) -> Refusal:

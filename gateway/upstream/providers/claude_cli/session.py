@@ -15,11 +15,13 @@ import trio
 from gateway.upstream.providers.claude_cli.history import Message, assistant_line, user_line
 from gateway.upstream.providers.claude_cli.lines import Line, Output, Progress, Result, decode_line
 from gateway.upstream.providers.claude_cli.process import CliProcess, LineTooLong
-from gateway.upstream.providers.claude_cli.refusals import Refusal, crashed, refused
+from gateway.upstream.providers.claude_cli.refusals import Refusal, crashed, garbage, refused
 from gateway.upstream.providers.claude_cli.request import Shape
 from gateway.upstream.providers.claude_cli.tools import SERVER, TOOL_USE_ID
 
 OUTPUTS = 64
+LAST_WORDS_S = 0.5
+"""How long a process that has closed its output may take to say why."""
 
 Outputs = trio.MemoryReceiveChannel[Output]
 
@@ -122,9 +124,10 @@ class Session:
             with self._scope:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self.process.read_words)
-                    await self._read()
-                    nursery.cancel_scope.cancel()
+                    complete = await self._read()
+                    nursery.cancel_scope.deadline = trio.current_time() + (0 if complete else LAST_WORDS_S)
         except* (LineTooLong, msgspec.DecodeError):
+            self.refusal = self.refusal or garbage()
             logger.error("claude_cli_garbage", pid=self.process.pid)
         except* (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
             logger.info("claude_cli_broke_off", pid=self.process.pid)
@@ -140,13 +143,14 @@ class Session:
                 self._sink.close()
             self._on_ended(self)
 
-    async def _read(self) -> None:
-        """Lines until the answer is complete and calls no tool, or the process closes its output."""
+    async def _read(self) -> bool:
+        """Lines until the answer is complete and calls no tool; False if the process closes its output before."""
         while lines := await self.process.read_lines():
             self._prompt.unlink(missing_ok=True)
             for data in lines:
                 if data.startswith(b"{") and await self._take(decode_line(data)):
-                    return
+                    return True
+        return False
 
     async def _take(self, line: Line) -> bool:
         """True if nothing more is wanted of this process: read on, it would begin a turn that nobody asked for."""
@@ -162,7 +166,8 @@ class Session:
         return False
 
     async def _take_event(self, line: Line) -> bool:
-        if self._sink is None:
+        sink = self._sink
+        if sink is None:
             # It began to answer while its tools were being run elsewhere: what it now tells the model is not theirs.
             return True
         event = self._progress.event(line.event)
@@ -171,12 +176,13 @@ class Session:
         if goes_on:
             self._parked, self._results = True, {}
         try:
-            await self._sink.send(event)
+            await sink.send(event)
         except trio.BrokenResourceError:
             return True
         if over:
-            self._sink.close()
-            self._sink = None
+            sink.close()
+            # Its caller may have come back with the results before it had read this.
+            self._sink = None if self._sink is sink else self._sink
         return over and not goes_on
 
     async def _take_result(self, line: Line) -> bool:

@@ -8,7 +8,8 @@ there are at most `options.parked` of those, the oldest ends first.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import structlog
 import trio
@@ -52,6 +53,7 @@ class Sessions:
         self._warm: dict[Session, float] = {}
         self._nursery: trio.Nursery | None = None
         self._changed = trio.Event()
+        self._calls = 0
         self._closed = False
 
     # Lifetime -------------------------------------------------------------------------------------------------------
@@ -76,10 +78,19 @@ class Sessions:
             session.kill()
         self._changed.set()
 
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        """A call that may take a process in here: closed meanwhile, it is answered all the same."""
+        self._calls += 1
+        try:
+            yield
+        finally:
+            self._calls -= 1
+            self._changed.set()
+
     @property
     def _idle(self) -> bool:
-        slots = self._slots.statistics()
-        return not (self._every() or slots.borrowed_tokens or slots.tasks_waiting)
+        return not (self._calls or self._every())
 
     def _every(self) -> list[Session]:
         return [*self._working, *self._parked, *self._warm]
@@ -139,7 +150,6 @@ class Sessions:
         with trio.move_on_after(self._options.wait_s):
             await self._slots.acquire_on_behalf_of(place)
             return True
-        self._changed.set()
         return False
 
     def _leave(self, place: Place) -> None:

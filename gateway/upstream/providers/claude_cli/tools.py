@@ -23,6 +23,7 @@ class Tools:
 
     def __init__(self, declared: list[dict[str, Any]]) -> None:
         self._aliases: dict[str, str] = {}
+        self._declared = frozenset(str(tool.get("name")) for tool in declared)
         self.listing: list[dict[str, Any]] = []
         for number, tool in enumerate(declared):
             self._declare(number, tool)
@@ -38,8 +39,13 @@ class Tools:
             )
         if not isinstance(name, str) or not name or not isinstance(tool.get("input_schema"), dict):
             raise BadRequest("A tool needs a `name` and an `input_schema`.", field=field)
-        self._aliases[name] = name if _PLAIN.match(name) else f"tool_{number}"
+        self._aliases[name] = name if _PLAIN.match(name) else self._unused(f"tool_{number}")
         self.listing.append(_described(self._aliases[name], tool.get("description"), tool["input_schema"]))
+
+    def _unused(self, alias: str) -> str:
+        while alias in self._declared:
+            alias += "_"
+        return alias
 
     def __bool__(self) -> bool:
         return bool(self.listing)

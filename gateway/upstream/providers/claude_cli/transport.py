@@ -18,7 +18,7 @@ from gateway.upstream.providers.claude_cli.folders import Folder, environment
 from gateway.upstream.providers.claude_cli.lines import Event, Output, Result
 from gateway.upstream.providers.claude_cli.options import options_of
 from gateway.upstream.providers.claude_cli.program import Program
-from gateway.upstream.providers.claude_cli.refusals import NOT_SERVED, Refusal, busy, crashed, hung, refused
+from gateway.upstream.providers.claude_cli.refusals import NOT_SERVED, Refusal, busy, hung, not_started, refused
 from gateway.upstream.providers.claude_cli.request import Turn, read_turn
 from gateway.upstream.providers.claude_cli.session import Outputs, Session
 from gateway.upstream.providers.claude_cli.sessions import Sessions
@@ -62,7 +62,8 @@ class ClaudeCliTransport(SupervisedTransport):
         turn = read_turn(await request.aread())
         timeouts = request.extensions.get("timeout", {})
         read_s = _seconds(timeouts.get("read"))
-        with trio.move_on_after(_seconds(timeouts.get("first_byte", timeouts.get("read")))):
+        first_s = _seconds(timeouts.get("first_byte", timeouts.get("read")))
+        with self._sessions.call(), trio.move_on_after(first_s):
             try:
                 stream = await self._answer(turn, request, read_s)
                 if turn.streamed:
@@ -96,7 +97,7 @@ class ClaudeCliTransport(SupervisedTransport):
         try:
             session = await self._sessions.fresh(turn, caller, self._program.path, given)
         except OSError as error:
-            raise Broken(crashed(error.errno, str(error.strerror)), said=True) from error
+            raise Broken(not_started(error), said=True) from error
         if session is None:
             raise Broken(busy(self._sessions.cap), said=True)
         outputs = await _guarded(session, self._ask(session, turn))
@@ -128,6 +129,7 @@ class CliStream(httpx.AsyncByteStream, AsyncIterator[bytes]):
         self._next: Event | None = first
         self._read_s = read_s
         self._over = False
+        self._broken: Broken | None = None
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -138,18 +140,27 @@ class CliStream(httpx.AsyncByteStream, AsyncIterator[bytes]):
         if self._over:
             raise StopAsyncIteration
         event, self._next = self._next, None
+        frames = []
         try:
-            frames = [self._frame(event or await self._take())]
+            if self._broken is not None:
+                raise self._broken
+            frames.append(self._frame(event or await self._take()))
             while not self._over:
                 frames.append(self._frame(_event(self._outputs.receive_nowait())))
         except (trio.WouldBlock, trio.EndOfChannel):
             return b"".join(frames)
         except Broken as broken:
-            self._over = True
-            if not broken.said:
-                raise httpx.RemoteProtocolError(broken.refusal.message) from None
-            return Event("error", broken.refusal.body).frame
+            if not frames:
+                return self._ended_by(broken)
+            # What came before it is delivered first.
+            self._broken = broken
         return b"".join(frames)
+
+    def _ended_by(self, broken: Broken) -> bytes:
+        self._over = True
+        if not broken.said:
+            raise httpx.RemoteProtocolError(broken.refusal.message) from None
+        return Event("error", broken.refusal.body).frame
 
     def _frame(self, event: Event) -> bytes:
         self._over = event.type == "message_stop"

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -14,7 +15,7 @@ from gateway.catalog.load import shipped_catalog
 from gateway.clock import now_ms
 from gateway.configuration import Configuration
 from gateway.errors import OperatorError, Unauthenticated
-from gateway.records import LedgerEntry, Snapshot
+from gateway.records import Account, LedgerEntry, Snapshot
 from gateway.services import Services
 from gateway.settings import Settings
 from gateway.store.database import Database, Readers, open_database
@@ -26,6 +27,7 @@ from gateway.store.snapshot import load_snapshot, read_revision
 from gateway.store.wallet_reads import foreign_entries_since
 from gateway.upstream.cooldown import EVERY_MODEL, Cooldown
 from gateway.upstream.pool import KnownState
+from gateway.upstream.upstreams import Upstreams
 
 DAY_MS = 86_400_000
 FOLLOW_EVERY_S = 0.25
@@ -93,7 +95,7 @@ async def _follow(services: Services, follower: Follower, shipped: Catalog) -> N
 async def adopt(services: Services, snapshot: Snapshot) -> None:
     """Put a snapshot in force, and cut the calls of keys that it revokes. Disabled and expired ones finish theirs."""
     services.condition.configuration = configuration_of(snapshot, services.settings)
-    await services.upstreams.refresh(snapshot.accounts)
+    await open_accounts(services.upstreams, snapshot.accounts)
     services.pool.adopt(snapshot.accounts)
     services.affinity.adopt(snapshot.accounts)
     services.metrics.name_accounts({account.id: account.name for account in snapshot.accounts})
@@ -102,6 +104,16 @@ async def adopt(services: Services, snapshot: Snapshot) -> None:
     for call in services.open_calls:
         if call.row.key_id in revoked:
             call.cut(Unauthenticated("This key has been revoked."))
+
+
+async def open_accounts(upstreams: Upstreams, accounts: Sequence[Account]) -> None:
+    """Take over the operator's accounts. Why one cannot be opened stands in the log once: no call fails of it."""
+    before = upstreams.problems
+    await upstreams.refresh(accounts)
+    for account in accounts:
+        problem = upstreams.problems.get(account.id)
+        if problem is not None and problem != before.get(account.id):
+            logger.error("account_left_out", account=account.name, reason=problem)
 
 
 def remember_prices(services: Services) -> None:
@@ -195,7 +207,8 @@ async def prune_daily(services: Services, path: Path) -> None:
 async def _prune_now(path: Path, older_than_at: int) -> None:
     try:
         pruned = await trio.to_thread.run_sync(_prune, path, older_than_at)
-        logger.info("calls_pruned", calls=pruned.calls, objects=pruned.objects)
+        if pruned.calls or pruned.objects:
+            logger.info("calls_pruned", calls=pruned.calls, objects=pruned.objects)
     except OperatorError as error:
         logger.error("prune_failed", error=error.message)
 

@@ -77,9 +77,11 @@ def hints(database: "Database", account: Account) -> list[str]:
     if not named:
         return [f"It has named no model yet that it serves: `trigate accounts sync {account.name}`, or --models."]
     if unpriced := sorted(set(named) - set(served)):
+        listed = all(model in catalog.models for model in unpriced)
+        sets = "`trigate models price` sets" if listed else "`trigate models add`, then `trigate models price` set"
         return [
             f"Not served, because they have no price: {words.listed(unpriced)}.",
-            f"`trigate models price` sets one; `trigate accounts set {account.name} --free` says they cost nothing.",
+            f"{sets} one; `trigate accounts set {account.name} --free` says they cost nothing.",
         ]
     return []
 

@@ -1,9 +1,11 @@
 """The options that `accounts add` and `accounts set` share."""
 
+import difflib
 from collections.abc import Callable
 from typing import Any, Literal
 
 import click
+import msgspec
 from msgspec import UNSET, UnsetType
 
 from gateway.catalog import Rates
@@ -20,7 +22,7 @@ from gateway.cli.values import (
     scalar,
 )
 from gateway.errors import UsageError
-from gateway.records import Account, DialectName
+from gateway.records import Account, AccountKind, DialectName
 from gateway.store.operators.accounts import AccountChanges
 
 _OPTIONS: tuple[Callable[..., Any], ...] = (
@@ -51,6 +53,10 @@ _OPTIONS: tuple[Callable[..., Any], ...] = (
 )
 
 
+# Of accounts that are reached over the network; `ca_file` and `tls_verify` where that is with TLS.
+_REACHED = ("auth", "flavour", "unix_socket", "ca_file", "tls_verify")
+
+
 def account_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add them all to a command."""
     for option in reversed(_OPTIONS):
@@ -59,6 +65,7 @@ def account_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def changes_from(
+    kind: AccountKind,
     before: Account | None = None,
     *,
     new_name: str | None = None,
@@ -78,11 +85,13 @@ def changes_from(
     option: dict[str, str],
     on_cancel: Literal["stops", "continues", "unknown"] | None,
 ) -> AccountChanges:
-    """What was given. Pairs are laid over those the account has. Raises UsageError for a credential in the open."""
+    """What was given. Pairs are laid over those the account has. Raises UsageError for a credential in the open, and
+    for an option that accounts of this kind do not have."""
     refuse_private_headers(header)
     secret_headers = {name: from_environment(variable, "--header-env") for name, variable in header_env.items()}
     headers = {name.lower(): value for name, value in {**header, **secret_headers}.items()}
     scalars = {name: scalar(text) for name, text in option.items()}
+    _refuse_unknown(kind, [name for name, value in scalars.items() if value != ""])
     return AccountChanges(
         name=given(new_name),
         base_url=given(base_url),
@@ -97,14 +106,38 @@ def changes_from(
         proxy=_proxy(proxy, proxy_env),
         extra_headers=merged(before.extra_headers if before else {}, headers) if headers else UNSET,
         on_cancel=given(on_cancel),
-        options=_checked(merged(before.options if before else {}, scalars), before) if scalars else UNSET,
+        options=_checked(merged(before.options if before else {}, scalars), kind, before) if scalars else UNSET,
     )
 
 
-def _checked(options: dict[str, Any], before: Account | None) -> dict[str, Any]:
-    """Options whose values the translation of calls, and the account's kind, understand. Raises OperatorError."""
-    import msgspec
+def _refuse_unknown(kind: AccountKind, names: list[str]) -> None:
+    """Raises UsageError for a name that would be passed over in silence."""
+    known = option_names(kind)
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            advice = f"Did you mean {near[0]}?" if near else "docs/operations.md and docs/translation.md list them."
+            raise UsageError(f"--option: accounts of kind {kind} have no option {name!r}. {advice}")
 
+
+def option_names(kind: AccountKind) -> tuple[str, ...]:
+    """What can be said with `--option` of an account: how it is translated for, and how it is reached."""
+    from gateway.translate.base import Options
+
+    names = Options.__struct_fields__
+    if kind == "simulated":
+        from gateway.upstream.providers.simulated.wire import Options as Simulated
+
+        return (*names, "flavour", *Simulated.__struct_fields__)
+    if kind == "claude-cli":
+        from gateway.upstream.providers.claude_cli.options import CliOptions
+
+        return (*names, "ca_file", *CliOptions.__struct_fields__)
+    return (*names, *_REACHED)
+
+
+def _checked(options: dict[str, Any], kind: AccountKind, before: Account | None) -> dict[str, Any]:
+    """Options whose values the translation of calls, and the account's kind, understand. Raises OperatorError."""
     from gateway.translate.base import options_from
 
     if before is not None and before.kind == "claude-cli":
@@ -114,8 +147,13 @@ def _checked(options: dict[str, Any], before: Account | None) -> dict[str, Any]:
 
     try:
         options_from(options)
+        if kind == "simulated":
+            from gateway.upstream.providers.simulated.wire import Options as Simulated
+
+            msgspec.convert(options, Simulated, strict=False)
     except msgspec.ValidationError as error:
-        raise UsageError(f"--option: {error}. docs/translation.md lists the options and their values.") from None
+        page = "operations" if kind == "simulated" else "translation"
+        raise UsageError(f"--option: {error}. docs/{page}.md lists the options and their values.") from None
     return options
 
 

@@ -81,9 +81,12 @@ def add(
     discover: bool,
     **options: Any,
 ) -> None:
-    """Add an upstream account."""
+    """Add an upstream account.
+
+    Its credential is asked for without being shown, or comes from standard input or an environment variable.
+    """
     secret = read_secret(stdin=secret_stdin, variable=secret_env)
-    changes = changes_from(**options)
+    changes = changes_from(kind, **options)
     if secret is None and needs_secret(kind, changes):
         if not can_ask():
             raise UsageError(f"{kind} accounts need a credential: --secret-stdin or --secret-env VARIABLE.")
@@ -135,7 +138,8 @@ def show(session: Session, name: str) -> None:
 def set_account(session: Session, /, name: str, new_name: str | None, **options: Any) -> None:
     """Change what is named; the rest stays. Pairs are merged, and one without a value is taken out."""
     with session.database() as database:
-        changes = changes_from(operators.find(database, name), new_name=new_name, **options)
+        before = operators.find(database, name)
+        changes = changes_from(before.kind, before, new_name=new_name, **options)
         changed = operators.change(database, session.actor, name, changes)
         facts = _facts_named(database, changed.name)
     show_done(session, facts, f"Account {changed.name} changed.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.errors import StoreUnavailable
+from gateway.errors import ConfigurationError, NotPermitted, StoreUnavailable
 
 if TYPE_CHECKING:
     from gateway.store.database import Database
@@ -52,6 +52,17 @@ class Session:
         except KeyError:
             return f"cli:{os.getuid()}"
 
+    def make_data_dir(self) -> None:
+        """The data folder, its owner's alone, where there is none. Raises ConfigurationError, NotPermitted."""
+        try:
+            self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            kind = NotPermitted if isinstance(error, PermissionError) else ConfigurationError
+            raise kind(
+                f"The data folder {self.data_dir} cannot be made: {error.strerror}. Name one that can be written with "
+                "--data-dir or TRIGATE_DATA_DIR."
+            ) from error
+
     @contextmanager
     def database(self, *, read_only: bool = False, create: bool = False) -> "Iterator[Database]":
         """The database, open. With `create` it is made where there is none. Raises StoreUnavailable."""
@@ -61,6 +72,7 @@ class Session:
 
         path = self.database_path
         if create and not path.exists():
+            self.make_data_dir()
             migrate(path)
             talk(f"Made a new database: {path}")
         if path.exists() and pending(path):
@@ -71,6 +83,8 @@ class Session:
         finally:
             database.close()
 
+
+_SENTENCE = 200
 
 pass_session = click.make_pass_decorator(Session, ensure=True)
 
@@ -133,3 +147,13 @@ class Noun(click.Group):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params += common_options(json=True)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Each with the whole first sentence of its help: click cuts it at the line's end."""
+        rows = []
+        for name in self.list_commands(ctx):
+            command = self.get_command(ctx, name)
+            if command is not None:
+                rows.append((name, command.get_short_help_str(limit=_SENTENCE)))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)

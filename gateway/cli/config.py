@@ -57,7 +57,7 @@ def validate(session: Session) -> None:
         click.echo(f"The configuration is sound. {len(changed)} of {len(FIELDS)} settings differ from the defaults.")
 
 
-@config.command("set")
+@config.command("set", context_settings={"ignore_unknown_options": True})
 @click.argument("name")
 @click.argument("value")
 @pass_session

@@ -32,7 +32,7 @@ def db() -> None:
 def migrate(session: Session) -> None:
     """Bring the database to this release's shape; `serve` does the same. A copy is kept beside it."""
     path = session.database_path
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    session.make_data_dir()
     applied: list[str] = []
     if pending(path):
         with GatewayLock(session.data_dir):

@@ -1,5 +1,6 @@
 """`trigate demo`: the gateway at work without any credential, in a data folder of its own."""
 
+import contextlib
 import errno
 import socket
 from pathlib import Path
@@ -49,8 +50,10 @@ def demo(session: Session, port: int | None, fresh: bool, tui: bool) -> None:
     folder = session.data_dir / NAME
     own = Session()
     own.given["data_dir"] = folder
+    port = free_port() if port is None else _free(port)
+    # The folder above may become the operator's own data folder: made here, it is the owner's alone as well.
+    session.make_data_dir()
     secret = _prepare(own, fresh=fresh)
-    port = port or free_port()
     if tui:
         _with_console(own, secret, port)
         talk(f"The demo's data is kept in {folder}; `trigate demo --tui --fresh` begins anew.")
@@ -60,7 +63,9 @@ def demo(session: Session, port: int | None, fresh: bool, tui: bool) -> None:
     settings = load_settings({"bind": (bind,), "log_format": "console"}, {}, None, folder)
 
     def on_ready(addresses: list[str]) -> None:
-        _greet(addresses[0], secret)
+        # Whoever read the lines may have gone, as `head` does: the gateway goes on.
+        with contextlib.suppress(BrokenPipeError):
+            _greet(addresses[0], secret)
 
     run_gateway(settings, on_ready)
     talk(f"The demo's data is kept in {folder}; `trigate demo --fresh` begins anew.")
@@ -90,7 +95,7 @@ def _prepare(session: Session, *, fresh: bool) -> str:
     from gateway.store.lock import GatewayLock
     from gateway.store.migrate import migrate
 
-    session.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    session.make_data_dir()
     with GatewayLock(session.data_dir) as lock:
         if fresh:
             _empty(session.data_dir, spare=lock.path)
@@ -163,6 +168,13 @@ def free_port(first: int = FIRST_PORT) -> int:
             else:
                 return port
     raise UsageError(f"Ports {first} to {first + _PORTS_TRIED - 1} are all in use. Name one with --port.")
+
+
+def _free(port: int) -> int:
+    """The port itself. Raises UsageError where somebody listens on it."""
+    if free_port(port) != port:
+        raise UsageError(f"Port {port} is in use by another program. Stop it, or name another with --port.")
+    return port
 
 
 def _greet(url: str, secret: str) -> None:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec.structs import replace
 
 from gateway.catalog import Catalog, Model, Price, PriceTier, Rates
 from gateway.catalog.load import shipped_catalog
@@ -14,9 +15,12 @@ from gateway.cli.tiers import as_basis_points
 from gateway.cli.values import as_future, as_usd, list_option, pair_option
 from gateway.clock import now_ms
 from gateway.errors import UsageError
+from gateway.records import Account
+from gateway.store import schema
 from gateway.store.operators import models as operators
 from gateway.store.operators.validate import missing
 from gateway.store.snapshot import load_overrides
+from gateway.upstream.serving import Served, build_serving
 
 if TYPE_CHECKING:
     from gateway.store.database import Database
@@ -24,7 +28,7 @@ if TYPE_CHECKING:
 _COLUMNS = (
     Column("MODEL", lambda each: each["id"]),
     Column("VENDOR", lambda each: each["vendor"]),
-    Column("CONTEXT", lambda each: words.limit(each["context_tokens"]), right=True),
+    Column("CONTEXT", lambda each: _tokens(each["context_tokens"]), right=True),
     Column("INPUT", lambda each: _rate(each, "input"), right=True),
     Column("OUTPUT", lambda each: _rate(each, "output"), right=True),
     Column("ALIASES", lambda each: words.listed(each["aliases"])),
@@ -43,9 +47,9 @@ def models() -> None:
 @pass_session
 def list_models(session: Session, vendor: str | None, every: bool) -> None:
     """The models, with prices in dollars per million tokens."""
-    catalog = _catalog(session)
+    catalog, served = _offer(session)
     facts = [
-        _facts(model, catalog)
+        _facts(model, catalog, served)
         for model in catalog.models.values()
         if (every or model.lifecycle != "retired") and vendor in (None, model.vendor)
     ]
@@ -57,23 +61,24 @@ def list_models(session: Session, vendor: str | None, every: bool) -> None:
 @pass_session
 def show(session: Session, model: str) -> None:
     """One model, by any of its names."""
-    catalog = _catalog(session)
+    catalog, served = _offer(session)
     found = catalog.models.get(model) or resolve(catalog, model)
     if found is None:
         raise missing("model", model, catalog.models)
-    facts = _facts(found, catalog)
+    facts = _facts(found, catalog, served)
     lines = [
         ("model", found.id),
         ("name", found.display_name),
         ("vendor", found.vendor),
         ("state", found.lifecycle),
-        ("served by", found.served_by),
+        ("calls go to", found.served_by),
+        ("accounts", words.listed(facts["accounts"])),
         ("retires", words.instant(found.retires_at)),
         ("aliases", words.listed(facts["aliases"])),
         ("other spellings", words.listed(found.spellings)),
         ("dialects", words.listed(found.dialects)),
-        ("context tokens", words.limit(found.context_tokens)),
-        ("output tokens", words.limit(found.max_output_tokens)),
+        ("context tokens", _tokens(found.context_tokens)),
+        ("output tokens", _tokens(found.max_output_tokens)),
         *_price_lines(price_at(found, now_ms())),
         *_coming_lines(found),
     ]
@@ -98,6 +103,7 @@ def add(session: Session, /, model: str, **fields: Any) -> None:
         given["lifecycle"] = "retired"
     with session.database(create=True) as database:
         catalog = _with_overrides(database)
+        _refuse_incomplete(catalog, model, given)
         operators.add(database, session.actor, catalog, {"id": model, **given})
         catalog = _with_overrides(database)
     found = catalog.models[model]
@@ -118,7 +124,9 @@ def alias(session: Session, alias: str, model: str | None, remove: bool) -> None
         if model is None:
             operators.remove_alias(database, session.actor, alias)
         else:
-            operators.set_alias(database, session.actor, _with_overrides(database), alias, model)
+            catalog = _with_overrides(database)
+            _refuse_unlisted(database, catalog, model)
+            operators.set_alias(database, session.actor, catalog, alias, model)
         target = _with_overrides(database).aliases.get(alias)
     means = f"stands for {target}" if target else "is gone"
     show_done(session, {"alias": alias, "model": target}, f"{alias} {means}.")
@@ -162,6 +170,7 @@ def price(
     variants = {name: as_basis_points(factor) for name, factor in variant.items()}
     with session.database(create=True) as database:
         catalog = _with_overrides(database)
+        _refuse_unlisted(database, catalog, model)
         tiers = () if flat or free else _tiers_at(catalog, model, now_ms() if from_ is None else from_)
         begins_at = operators.set_price(
             database,
@@ -200,30 +209,81 @@ def remove(session: Session, model: str, yes: bool) -> None:
     show_done(session, facts, f"{model} is {'as shipped again' if left else 'gone'}.")
 
 
-def _catalog(session: Session) -> Catalog:
-    """With the operator's overrides where there is a database."""
+def _offer(session: Session) -> tuple[Catalog, dict[str, Served]]:
+    """The catalog with the operator's overrides, and at its end what only accounts have on their own lists; and who
+    serves what. The shipped catalog, served by nobody, where there is no database."""
     if not session.database_path.exists():
-        return shipped_catalog()
+        return shipped_catalog(), {}
     with session.database(read_only=True) as database:
-        return _with_overrides(database)
+        catalog = _with_overrides(database)
+        accounts = schema.fetch(schema.Account.select(), database, Account)
+    at = now_ms()
+    named = build_serving(accounts, catalog, lambda model: True)
+    served = build_serving(accounts, catalog, lambda model: price_at(model, at) is not None)
+    return replace(catalog, models={**catalog.models, **_unlisted(named, catalog)}), served
+
+
+def _unlisted(named: dict[str, Served], catalog: Catalog) -> dict[str, Model]:
+    """The models that accounts have on their own lists and the catalog has not."""
+    return {model_id: each.model for model_id, each in named.items() if model_id not in catalog.models}
+
+
+def _refuse_unlisted(database: "Database", catalog: Catalog, model_id: str) -> None:
+    """Raises UsageError for a model that only an account's own list has: what does not stand in the catalog can have
+    no alias and no price."""
+    accounts = schema.fetch(schema.Account.select(), database, Account)
+    if model_id in _unlisted(build_serving(accounts, catalog, lambda model: True), catalog):
+        raise UsageError(
+            f"{model_id} is on an account's own list, not in the catalog. Put it there first: trigate models add "
+            f"{model_id} --vendor local --dialects messages,chat,responses --context TOKENS --max-output TOKENS"
+        )
+
+
+def _refuse_incomplete(catalog: Catalog, model_id: str, given: dict[str, Any]) -> None:
+    """Raises UsageError for a new model without what it needs."""
+    needed = {
+        "vendor": "--vendor",
+        "dialects": "--dialects",
+        "context_tokens": "--context",
+        "max_output_tokens": "--max-output",
+    }
+    lacking = [option for field, option in needed.items() if field not in given]
+    if model_id not in catalog.models and lacking:
+        raise UsageError(f"{model_id} is not in the catalog yet. A new model needs {', '.join(lacking)} as well.")
 
 
 def _with_overrides(database: "Database") -> Catalog:
     return load_overrides(database, shipped_catalog())
 
 
-def _facts(model: Model, catalog: Catalog) -> Facts:
-    """A model's fields, its aliases, and the price in force (micro-dollars per million tokens)."""
+def _facts(model: Model, catalog: Catalog, served: dict[str, Served] | None = None) -> Facts:
+    """A model's fields, its aliases, and the price in force (micro-dollars per million tokens); with `served` also the
+    accounts that serve it, first tried first."""
     price = price_at(model, now_ms())
+    accounts = {} if served is None else {"accounts": _accounts(served.get(model.id))}
     return {
         **facts_of(model),
+        **accounts,
         "aliases": sorted(alias for alias, target in catalog.aliases.items() if target == model.id),
         "price": None if price is None else facts_of(price),
     }
 
 
+def _accounts(served: Served | None) -> list[str]:
+    seats = [] if served is None else [seat for seats in served.seats.values() for seat in seats]
+    return list(dict.fromkeys(seat.account.name for seat in seats))
+
+
 def _rate(facts: Facts, bucket: str) -> str:
-    return "no price" if facts["price"] is None else words.usd(facts["price"]["rates"][bucket])
+    """Without a price a model is served by accounts marked free alone."""
+    if facts["price"] is None:
+        return "free" if facts["accounts"] else "no price"
+    return words.usd(facts["price"]["rates"][bucket])
+
+
+def _tokens(limit: int) -> str:
+    """A server's own list does not say what its models can read and write."""
+    return words.limit(limit or None, "unknown")
 
 
 def _price_lines(price: Price | None) -> list[tuple[str, str]]:

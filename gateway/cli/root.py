@@ -1,5 +1,6 @@
 """The program itself: its commands by name, loaded when called, and what their failures look like."""
 
+import difflib
 import errno
 import importlib
 import os
@@ -11,7 +12,7 @@ import click
 from gateway import __version__
 from gateway.cli.command import Noun
 from gateway.cli.output import talk
-from gateway.errors import StoreUnavailable, TrigateError
+from gateway.errors import ConfigurationError, NotPermitted, StoreUnavailable, TrigateError
 
 INTERRUPTED = 130
 
@@ -50,6 +51,18 @@ class Root(Noun):
         command: click.Command = getattr(importlib.import_module(f"gateway.cli.{cmd_name}"), cmd_name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is named. Raises click's UsageError, with the nearest one that there is."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            if not near:
+                raise
+            raise click.UsageError(f"{error.message} Did you mean {near[0]!r}?", ctx) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
@@ -71,7 +84,7 @@ class Root(Noun):
             code = INTERRUPTED
         except OSError as error:
             if error.errno != errno.EPIPE:
-                raise
+                sys.exit(_say_of_a_file(error))
             # Whoever read the output has gone; the interpreter must not try to flush it again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             code = 1
@@ -81,6 +94,14 @@ class Root(Noun):
             talk(f"trigate: The database failed: {error}. `trigate db check` examines it.")
             code = StoreUnavailable.exit_code
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say_of_a_file(error: OSError) -> int:
+    """What the system says of a file, and the exit code; an error that names none goes on."""
+    if error.filename is None:
+        raise error
+    talk(f"trigate: {os.fsdecode(error.filename)}: {error.strerror}.")
+    return NotPermitted.exit_code if isinstance(error, PermissionError) else ConfigurationError.exit_code
 
 
 def _is_database_error(error: Exception) -> bool:

@@ -68,7 +68,7 @@ def _prepare(session: Session, *, keyless: bool) -> None:
     from gateway.store.lock import GatewayLock
     from gateway.store.migrate import migrate
 
-    session.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    session.make_data_dir()
     with GatewayLock(session.data_dir):
         for name in migrate(session.database_path):
             talk(f"migrated: {name}")

@@ -16,7 +16,8 @@ class Pruned(Struct, frozen=True):
 def prune(database: Database, actor: str, older_than_at: int, *, now_at: int) -> Pruned:
     """Delete settled calls that started before `older_than_at`, their attempts, and upstream ids that have expired.
 
-    Works in short transactions, so a gateway goes on writing meanwhile.
+    Works in short transactions, so a gateway goes on writing meanwhile. The audit tells of calls that are gone; where
+    none is, it has nothing to tell.
     """
     calls = 0
     while batch := _prune_calls(database, older_than_at):
@@ -24,8 +25,9 @@ def prune(database: Database, actor: str, older_than_at: int, *, now_at: int) ->
     objects = 0
     while batch := _prune_objects(database, now_at):
         objects += batch
-    with operator_transaction(database):
-        record(database, actor, "db.prune", "calls", {"older_than_at": older_than_at, "calls": calls})
+    if calls:
+        with operator_transaction(database):
+            record(database, actor, "db.prune", "calls", {"older_than_at": older_than_at, "calls": calls})
     return Pruned(calls, objects)
 
 

@@ -61,9 +61,13 @@ def _options(command: click.Command) -> list[click.Option]:
 def _row(option: click.Option) -> str:
     value = option.metavar or _value(option.type)
     names = " / ".join([*option.opts, *option.secondary_opts])
-    default = f" Default: {option.default}." if option.show_default else ""
+    default = f" Default: {_listed(option.default)}." if option.show_default else ""
     typed = names if option.is_flag else f"{names} {value}"
     return f"| `{_escaped(typed)}` | {_escaped(f'{option.help}{default}')} |"
+
+
+def _listed(default: object) -> str:
+    return ", ".join(map(str, default)) if isinstance(default, tuple) else str(default)
 
 
 def _value(kind: click.ParamType) -> str:

@@ -1,5 +1,6 @@
 """`trigate accounts`. The upstream is a simulated one, or a small server on loopback."""
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -8,11 +9,14 @@ from shlex import split
 
 import pytest
 
+import gateway
+from gateway.cli.account_options import option_names
 from gateway.clock import now_ms
 from gateway.settings import DATABASE
 from gateway.store.database import open_database
 from gateway.store.jobs import AccountState, RememberState
 from gateway.store.operators import accounts
+from gateway.store.operators.accounts import KINDS
 from gateway.vault import load_vault
 from tests.cli.conftest import Trigate
 
@@ -293,3 +297,50 @@ def test_list_says_the_state_in_a_word(trigate: Trigate) -> None:
     assert trigate("accounts", "list").rows == [
         ["sim", "simulated", "0", "0", "disabled", "trigate accounts enable sim"]
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "option", "said"),
+    [
+        (
+            "simulated",
+            "error_rat=0.5",
+            "accounts of kind simulated have no option 'error_rat'. Did you mean error_rate?",
+        ),
+        ("openai", "ttft_ms=5", "accounts of kind openai have no option 'ttft_ms'. docs/operations.md and"),
+        ("simulated", "error_rate=5", "error_rate must be between 0 and 1. docs/operations.md lists the options"),
+    ],
+)
+def test_an_option_that_would_be_passed_over_is_refused(trigate: Trigate, kind: str, option: str, said: str) -> None:
+    added = trigate(
+        *("accounts", "add", "new", "--kind", kind, "--base-url", "http://127.0.0.1:9", "--option", option),
+    )
+    assert added.code == 2
+    assert f"trigate: --option: {said}" in added.err
+
+
+def test_an_option_is_refused_on_a_change_as_well(trigate: Trigate) -> None:
+    trigate(*SIMULATED)
+    assert trigate("accounts", "set", "sim", "--option", "error_rate=5").code == 2
+    assert trigate("accounts", "set", "sim", "--option", "flavor=openai").code == 2
+
+
+def test_an_option_of_no_kind_can_be_taken_out(trigate: Trigate) -> None:
+    trigate(*SIMULATED)
+    assert trigate("accounts", "set", "sim", "--option", "of_old=").code == 0
+
+
+def test_every_option_that_an_account_is_asked_for_can_be_given() -> None:
+    source = Path(gateway.__file__).parent
+    texts = [path.read_text(encoding="utf-8") for path in [*source.glob("upstream/**/*.py"), source / "passages.py"]]
+    read = {name for text in texts for name in re.findall(r"account\.options\.get\(\"(\w+)\"", text)}
+    assert read
+    assert read - {name for kind in KINDS for name in option_names(kind)} == set()
+
+
+def test_models_without_a_price_say_how_they_get_one(trigate: Trigate, url: str) -> None:
+    said = trigate(
+        *("accounts", "add", "local", "--kind", "openai", "--base-url", url, "--secret-stdin", "--discover"),
+        input="right",
+    )
+    assert "`trigate models add`, then `trigate models price` set one" in said.err

@@ -107,7 +107,7 @@ def test_a_setting_that_is_read_at_start_cannot_be_set(trigate: Trigate) -> None
 @pytest.mark.parametrize("value", ["-1", "101", "some", "true", ""])
 def test_a_value_that_cannot_be_is_refused(trigate: Trigate, value: str) -> None:
     trigate("db", "migrate")
-    assert trigate("config", "set", "hedge_share_percent", "--", value).code == 2
+    assert trigate("config", "set", "hedge_share_percent", value).code == 2
     assert setting(trigate, "hedge_share_percent")["origin"] == "default"
 
 

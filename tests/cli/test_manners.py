@@ -1,5 +1,7 @@
 """What holds for every command: where words go, how values are refused, what the exit code says."""
 
+from pathlib import Path
+
 import click
 import pytest
 
@@ -169,3 +171,31 @@ def test_ctrl_c_at_a_question_is_code_130_and_changes_nothing(
     monkeypatch.setattr(click, "confirm", interrupt)
     assert trigate("keys", "revoke", "alice").code == 130
     assert trigate("keys", "show", "alice", "--json").json["state"] == "active"
+
+
+def test_a_misspelled_command_is_answered_with_the_nearest(trigate: Trigate) -> None:
+    said = trigate("acounts", "list")
+    assert (said.code, said.err.splitlines()[-1]) == (2, "Error: No such command 'acounts'. Did you mean 'accounts'?")
+
+
+def test_the_list_of_a_nouns_commands_cuts_no_sentence(trigate: Trigate) -> None:
+    listed = {name: trigate(name, "--help").out.partition("Commands:")[2] for name in COMMANDS}
+    assert listed["accounts"]
+    assert [name for name, text in listed.items() if "..." in text] == []
+
+
+def test_a_data_folder_that_cannot_be_made_says_what_to_name(trigate: Trigate, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    said = trigate("--data-dir", f"{tmp_path}/file/data", "keys", "create", "alice")
+    assert (said.code, said.out) == (3, "")
+    assert said.err == (
+        f"trigate: The data folder {tmp_path}/file/data cannot be made: Not a directory. Name one that can be written "
+        "with --data-dir or TRIGATE_DATA_DIR.\n"
+    )
+
+
+def test_a_file_that_the_system_refuses_is_one_sentence(trigate: Trigate, data_dir: Path) -> None:
+    data_dir.mkdir()
+    (data_dir / "gateway.db").symlink_to(data_dir / "gone" / "gateway.db")
+    said = trigate("keys", "create", "alice")
+    assert (said.code, said.err) == (3, f"trigate: {data_dir}/gateway.db: No such file or directory.\n")

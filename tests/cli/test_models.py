@@ -109,3 +109,39 @@ def test_remove_takes_the_operators_changes_back(trigate: Trigate) -> None:
     shipped = trigate("models", "show", "opus", "--json").json["price"]
     trigate("models", "price", "claude-opus-5-5", "--input", "1", "--output", "2")
     assert trigate("models", "remove", "claude-opus-5-5", "--yes", "--json").json["price"] == shipped
+
+
+def local_server(trigate: Trigate, *options: str) -> None:
+    trigate(*("accounts", "add", "local", "--kind", "openai", "--base-url", "http://127.0.0.1:9"), *options)
+
+
+def test_list_shows_what_only_an_account_has(trigate: Trigate) -> None:
+    local_server(trigate, "--models", "qwen3:8b", "--free")
+    assert trigate("models", "list").rows[-1] == ["qwen3:8b", "local", "unknown", "free", "free", "", "active"]
+
+
+def test_a_model_of_an_accounts_own_list_has_no_price_unless_the_account_is_free(trigate: Trigate) -> None:
+    local_server(trigate, "--models", "qwen3:8b")
+    assert trigate("models", "list", "--vendor", "local").rows[0][3] == "no price"
+
+
+def test_show_names_the_accounts_that_serve_a_model(trigate: Trigate) -> None:
+    local_server(trigate, "--models", "qwen3:8b", "--free")
+    assert trigate("models", "show", "qwen3:8b", "--json").json["accounts"] == ["local"]
+    assert trigate("models", "show", "opus", "--json").json["accounts"] == []
+
+
+@pytest.mark.parametrize("command", ["price qwen3:8b --input 1 --output 2", "alias fast qwen3:8b"])
+def test_what_only_an_account_has_is_put_into_the_catalog_first(trigate: Trigate, command: str) -> None:
+    local_server(trigate, "--models", "qwen3:8b")
+    refused = trigate("models", *command.split())
+    advised = refused.err.partition("trigate models add ")[2].replace("TOKENS", "8000").split()
+    assert refused.code == 2
+    assert trigate("models", "add", *advised).code == 0
+    assert trigate("models", *command.split()).code == 0
+
+
+def test_a_new_model_says_what_it_needs(trigate: Trigate) -> None:
+    said = trigate("models", "add", "llama-4", "--vendor", "local", "--context", "8000")
+    assert said.code == 2
+    assert "llama-4 is not in the catalog yet. A new model needs --dialects, --max-output as well." in said.err

@@ -160,3 +160,35 @@ def test_the_demos_commands_cover_every_dialect_streamed_and_not(capsys: pytest.
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("curl ")]
     for path in ("/v1/messages", "/v1/chat/completions", "/v1/responses"):
         assert ['"stream":true' in line for line in lines if f"{path} " in line] == [False, True]
+
+
+def test_the_folder_above_a_demos_is_its_owners_alone(
+    trigate: Trigate, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.cli.running.run_gateway", lambda settings, on_ready: None)
+    assert trigate("demo").code == 0
+    assert [oct(path.stat().st_mode)[-3:] for path in (data_dir, data_dir / "demo")] == ["700", "700"]
+
+
+def test_a_demo_on_a_port_in_use_names_its_own_option_and_touches_nothing(trigate: Trigate, data_dir: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        said = trigate("demo", "--port", str(port))
+    assert (said.code, said.err) == (
+        2,
+        f"trigate: Port {port} is in use by another program. Stop it, or name another with --port.\n",
+    )
+    assert not data_dir.exists()
+
+
+def test_a_demo_goes_on_when_nobody_reads_its_lines_any_more(trigate: Trigate, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object) -> str:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(demo, "curl", gone)
+    monkeypatch.setattr("gateway.cli.running.run_gateway", lambda settings, on_ready: on_ready(["http://localhost"]))
+    said = trigate("demo")
+    assert said.code == 0
+    assert "The demo's data is kept in" in said.err

@@ -240,7 +240,7 @@ REFUSED: list[tuple[Callable[[Database], Any], type[OperatorError], str]] = [
     (lambda db: keys.rotate(db, OPS, "ci", grace_s=-1), UsageError, "90 days"),
     (lambda db: keys.enable(db, OPS, keys.revoke(db, OPS, "ci").public_id), UsageError, "final"),
     (lambda db: tiers.change(db, OPS, "all", TierChanges(prefix="1 2")), UsageError, "sk-acme-"),
-    (lambda db: tiers.change(db, OPS, "all", TierChanges(multiplier_bp=-1)), UsageError, "basis points"),
+    (lambda db: tiers.change(db, OPS, "all", TierChanges(multiplier_bp=-1)), UsageError, "list price"),
     (lambda db: tiers.change(db, OPS, "all", TierChanges(models=())), UsageError, "every model"),
     (lambda db: accounts.add(db, OPS, "main", kind="openai"), UsageError, "already"),
     (lambda db: accounts.change(db, OPS, "main", AccountChanges(base_url="ftp://x")), UsageError, "https://"),

@@ -15,10 +15,13 @@ from gateway.store.operators import validate
 from gateway.store.operators.audit import record
 
 
-def add(database: Database, actor: str, catalog: Catalog, fields: dict[str, Any]) -> Model:
+def add(
+    database: Database, actor: str, catalog: Catalog, fields: dict[str, Any], *, rates: Rates | None = None
+) -> Model:
     """Add a model, or change some fields of one the catalog has. `fields` are those of `catalog.models.Model`.
 
-    A new model needs id, vendor, dialects, context_tokens and max_output_tokens. Prices are set with `set_price`.
+    A new model needs id, vendor, dialects, context_tokens and max_output_tokens. `rates` are its price from now on, in
+    the same transaction; every other price is set with `set_price`.
     """
     model_id = fields.get("id")
     if not isinstance(model_id, str) or not model_id or set(model_id) & set("*?[]!"):
@@ -34,11 +37,14 @@ def add(database: Database, actor: str, catalog: Catalog, fields: dict[str, Any]
     validate.dialects(model.dialects)
     if not 0 < model.max_output_tokens <= model.context_tokens:
         raise UsageError("context_tokens and max_output_tokens are above 0, and an answer fits into the context.")
+    stored = msgspec.to_builtins(model)
+    del stored["prices"]
+    price = None if rates is None else _price_body(rates)
     with operator_transaction(database):
-        stored = msgspec.to_builtins(model)
-        del stored["prices"]
         _replace(database, schema.ModelOverride, id=model_id, body=stored)
-        record(database, actor, "models.add", model_id, fields)
+        if price is not None:
+            _replace(database, schema.PriceOverride, model=model_id, effective_at=now_ms(), body=price)
+        record(database, actor, "models.add", model_id, fields if price is None else {**fields, "price": price})
     return model
 
 
@@ -91,26 +97,33 @@ def set_price(
     """
     if model_id not in catalog.models:
         raise validate.missing("model", model_id, catalog.models)
-    tiers = tuple(tiers)
+    begins_at = now_ms() if effective_at is None else effective_at
+    body = _price_body(rates, tuple(tiers), variants_bp, web_search_micro)
+    with operator_transaction(database):
+        _replace(database, schema.PriceOverride, model=model_id, effective_at=begins_at, body=body)
+        record(database, actor, "models.price", model_id, {"effective_at": begins_at, **body})
+    return begins_at
+
+
+def _price_body(
+    rates: Rates,
+    tiers: tuple[PriceTier, ...] = (),
+    variants_bp: dict[str, int] | None = None,
+    web_search_micro: int = 0,
+) -> dict[str, Any]:
+    """A price as it is stored. Raises UsageError for one that makes no sense."""
     for bucket, rate in [pair for each in (rates, *(tier.rates for tier in tiers)) for pair in _rates(each)]:
         validate.amount(rate, f"{bucket} price")
     validate.amount(web_search_micro, "web search price")
     for variant, basis_points in (variants_bp or {}).items():
         if not 0 <= basis_points <= 1_000_000:
-            raise UsageError(
-                f"The variant {variant} is in basis points, 0 to 1000000; 10000 is the price as it stands."
-            )
-    begins_at = now_ms() if effective_at is None else effective_at
-    body = {
+            raise UsageError(f"The factor of the variant {variant} is from 0 to 100; 1 is the price as it stands.")
+    return {
         "rates": msgspec.to_builtins(rates),
         "tiers": msgspec.to_builtins(tiers),
         "variants_bp": variants_bp or {},
         "web_search_micro": web_search_micro,
     }
-    with operator_transaction(database):
-        _replace(database, schema.PriceOverride, model=model_id, effective_at=begins_at, body=body)
-        record(database, actor, "models.price", model_id, {"effective_at": begins_at, **body})
-    return begins_at
 
 
 def _replace(database: Database, table: type[peewee.Model], /, **values: Any) -> None:

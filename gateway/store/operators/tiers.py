@@ -61,9 +61,7 @@ def _check(given: dict[str, object]) -> None:
         raise UsageError("A prefix is up to 32 letters, digits, - and _, beginning with a letter, such as sk-acme-.")
     multiplier = given.get("multiplier_bp", 0)
     if not isinstance(multiplier, int) or not 0 <= multiplier <= 1_000_000:
-        raise UsageError(
-            "The multiplier is in basis points, 0 to 1000000: 10000 charges the list price, 12000 adds 20 %."
-        )
+        raise UsageError("The multiplier is from 0 to 100: 1 charges the list price, 1.2 adds 20 %.")
     for field, choices in (
         ("spelling", ("dash", "dot")),
         ("policy", POLICIES),

@@ -3,10 +3,11 @@
 from collections.abc import Collection
 from statistics import median
 
+import apsw
 from msgspec import Struct
 
 from gateway.records import Call
-from gateway.store.database import Database, read_transaction, rows
+from gateway.store.database import Database, read_transaction, roll_back, rows
 from gateway.store.queries.calls import Story, calls_by_id, open_stories
 from gateway.store.queries.views import HeartbeatView, heartbeats
 from gateway.store.rollups import DAY_MS
@@ -36,12 +37,14 @@ class Arrivals(Struct, frozen=True):
 class Header(Struct, frozen=True):
     """The gateway at a glance. None is unknown, never zero.
 
-    `beat` is the last sign of life of any gateway; `alive` whether it is young enough. Calls per second are of the last
-    minute; median time to first byte and share of failures of the newest 1,000 calls of the last 15 minutes.
+    `beat` is the last sign of life of any gateway; `alive` whether it is young enough. Where it is not, `locked_at` is
+    when another process last kept everybody from writing, a gateway too: then nobody knows. Calls per second are of the
+    last minute; median time to first byte and share of failures of the newest 1,000 calls of the last 15 minutes.
     """
 
     beat: HeartbeatView | None
     alive: bool
+    locked_at: int | None
     calls_per_s: float | None
     open_calls: int
     ttft_p50_ms: int | None
@@ -85,8 +88,8 @@ def follow_calls(
     )
 
 
-def header(database: Database, now_at: int) -> Header:
-    """The figures of the top line."""
+def header(database: Database, now_at: int, before: Header | None = None) -> Header:
+    """The figures of the top line. `before` is the one of the look before this."""
     sample_sql = "SELECT started_at, ttft_ms, outcome, state FROM calls ORDER BY id DESC LIMIT ?"
     today_sql = (
         "SELECT coalesce(sum(charged_micro), 0), coalesce(sum(upstream_micro), 0) FROM rollups "
@@ -99,11 +102,15 @@ def header(database: Database, now_at: int) -> Header:
         (open_count,) = rows(database, "SELECT count(*) FROM calls INDEXED BY calls_open WHERE state = 'open'")[0]
     beat = beats[0] if beats else None
     alive = beat is not None and now_at - beat.at <= ALIVE_MS
+    locked_at = before.locked_at if before and not alive else None
+    if beat is not None and not alive and write_locked(database):
+        locked_at = now_at
     waits = [row[1] for row in sample if row[1] is not None]
     ended = [row[2] for row in sample if row[3] == "settled"]
     return Header(
         beat=beat,
         alive=alive,
+        locked_at=locked_at,
         calls_per_s=_rate([row[0] for row in sample], now_at) if alive else None,
         # Calls under a second have no row yet; the gateway counts them as well.
         open_calls=max(open_count, sum(each.open_calls for each in beats if now_at - each.at <= ALIVE_MS)),
@@ -112,6 +119,20 @@ def header(database: Database, now_at: int) -> Header:
         charged_today_micro=charged_micro,
         upstream_today_micro=upstream_micro,
     )
+
+
+def write_locked(database: Database) -> bool:
+    """Whether nobody can write, for as long as this connection waits for a lock. Writes nothing itself."""
+    connection: apsw.Connection = database.connection()
+    connection.execute("PRAGMA query_only = off")
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except apsw.BusyError:
+        return True
+    finally:
+        roll_back(connection)
+        connection.execute("PRAGMA query_only = on")
+    return False
 
 
 def _rate(started: list[int], now_at: int) -> float:

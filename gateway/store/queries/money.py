@@ -74,7 +74,6 @@ class Drift(Struct, frozen=True):
 
     account_id: int
     month_at: int
-    until_at: int
     calls: int
     estimated_calls: int
     upstream_micro: int
@@ -173,7 +172,6 @@ def upstream_drift(database: Database, account_id: int, month_at: int, invoice_m
     return Drift(
         account_id,
         since_at,
-        until_at,
         total.calls,
         total.estimated_calls,
         total.upstream_micro,

@@ -90,15 +90,6 @@ class UsageSum(Struct, frozen=True):
             + self.cache_write_12h_tokens
         )
 
-    @property
-    def cache_share(self) -> float | None:
-        """Which part of what was read came from a cache; None where nothing was read."""
-        return self.cache_read_tokens / self.prompt_tokens if self.prompt_tokens else None
-
-    @property
-    def margin_micro(self) -> int:
-        return self.charged_micro - self.upstream_micro
-
 
 class Total(Struct, frozen=True):
     """What one model, key, account, customer or UTC day comes to. `group` is its id (0: none) or the day's instant."""
@@ -115,6 +106,10 @@ class Total(Struct, frozen=True):
     overhead_micro: int
 
     @property
+    def failed_share(self) -> float | None:
+        return self.failed_calls / self.calls if self.calls else None
+
+    @property
     def cache_share(self) -> float | None:
         """Which part of what was read came from a cache; None where nothing was read."""
         return self.cache_read_tokens / self.prompt_tokens if self.prompt_tokens else None
@@ -122,6 +117,11 @@ class Total(Struct, frozen=True):
     @property
     def margin_micro(self) -> int:
         return self.charged_micro - self.upstream_micro
+
+    @property
+    def estimated(self) -> bool:
+        """Whether what it cost upstream is an estimate in part."""
+        return self.estimated_calls > 0
 
 
 class HourSum(Struct, frozen=True):

@@ -16,6 +16,8 @@ from textual.command import Provider
 from textual.filter import LineFilter
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
+from textual.theme import Theme
+from textual.timer import Timer
 
 from admin_tui import memory
 from admin_tui import preferences as kept
@@ -26,7 +28,9 @@ from admin_tui.keymap import COMMANDS, Command
 from admin_tui.palette import ConsoleCommands
 from admin_tui.screens.base import WIDE, ConsoleScreen
 from admin_tui.screens.help import HelpScreen
+from admin_tui.stylesheet import SteadyStylesheet
 from admin_tui.themes import DARK, THEMES, quiet_colours
+from admin_tui.typing_ahead import InOrder
 from admin_tui.widgets.bars import MODES as MAIN_SCREENS
 from admin_tui.widgets.dialogs import Dialog
 from admin_tui.widgets.go import Go
@@ -39,15 +43,25 @@ TERMINAL = 2
 """Where Textual draws: standard error."""
 
 POLL_S = 0.25
+_SAVE_S = 0.5
+# By then the first screen is drawn.
+_IDLE_S = 1.5
 
 
 def _main_screen(mode: str, title: str) -> Screen[Any]:
-    """`LiveScreen` of `screens/live.py`, and so on: imported when it is first gone to."""
+    """`LiveScreen` of `screens/live.py`, and so on: not imported before the first of them is drawn."""
     made: Screen[Any] = getattr(import_module(f"admin_tui.screens.{mode}"), f"{title}Screen")()
+    # Its widgets get today's style as they are mounted. Textual would give it to the screen that is left, twice.
+    made._css_update_count = made.app._css_update_count
     return made
 
 
-class ConsoleApp(App[None]):
+def _import_main_screens() -> None:
+    for mode in MAIN_SCREENS:
+        import_module(f"admin_tui.screens.{mode}")
+
+
+class ConsoleApp(InOrder):
     """The console on the database of `data_dir`, whether a gateway runs or not.
 
     `poll_s` None never looks by itself (tests look when they mean to); `clock` is wall time in milliseconds;
@@ -80,6 +94,7 @@ class ConsoleApp(App[None]):
         offer_setup: bool = False,
     ) -> None:
         memory.let_go()
+        self._theme_now: Theme | None = None
         super().__init__()
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide"), (170, "-very-wide")]
         self.VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]
@@ -94,6 +109,7 @@ class ConsoleApp(App[None]):
         self.read_at: int | None = None
         self._poll_s = poll_s
         self._polling = False
+        self._unsaved: Timer | None = None
         self._welcome = welcome
         self._offer_setup = offer_setup and not read_only
         self._ascii = [AsciiFilter()] if ascii else []
@@ -101,6 +117,7 @@ class ConsoleApp(App[None]):
             self.register_theme(each)
         chosen = theme or self.preferences.theme or DARK
         self.theme = chosen if chosen in self.available_themes else DARK
+        self.stylesheet = SteadyStylesheet(variables=self.get_css_variables())
 
     def on_mount(self) -> None:
         self.set_keymap({each.id: keys for each in COMMANDS if (keys := self.preferences.keys.get(each.id))})
@@ -112,6 +129,8 @@ class ConsoleApp(App[None]):
         self.theme_changed_signal.subscribe(self, lambda theme: self._remember_theme(theme.name))
         if self._poll_s is not None:
             self.set_interval(self._poll_s, self.poll)
+            # Half of what going to Keys or Models for the first time takes.
+            self.set_timer(_IDLE_S, lambda: self.run_worker(_import_main_screens, thread=True, group="import"))
         self.run_worker(self.look(), group="pulse")
         if self._welcome is not None:
             self.push_screen(self._welcome)
@@ -120,6 +139,8 @@ class ConsoleApp(App[None]):
             self.run_worker(self._offer_first_steps())
 
     def on_unmount(self) -> None:
+        if self._unsaved is not None:
+            self._save_preferences()
         self.feed.close()
 
     # -- following the database
@@ -180,7 +201,8 @@ class ConsoleApp(App[None]):
         table: dict[str, str] = getattr(self.preferences, what)
         if table.get(name, "") != value:
             setattr(self.preferences, what, {**table, name: value})
-            self._save_preferences()
+            # A filter changes with every key.
+            self._unsaved = self._unsaved or self.set_timer(_SAVE_S, self._save_preferences)
 
     def _remember_theme(self, name: str) -> None:
         if name != self.preferences.theme:
@@ -188,6 +210,7 @@ class ConsoleApp(App[None]):
             self._save_preferences()
 
     def _save_preferences(self) -> None:
+        self._unsaved = None
         if not self._complaint:
             kept.save(self.config_dir, self.preferences)
 
@@ -283,6 +306,13 @@ class ConsoleApp(App[None]):
         for each in super().get_system_commands(screen):
             if each.title not in ("Quit", "Keys", "Maximize", "Minimize"):
                 yield each
+
+    @property
+    def current_theme(self) -> Theme:
+        """Looked up once: Textual asks for it ten times a widget, and gathers the names of all themes each time."""
+        if self._theme_now is None or self._theme_now.name != self.theme:
+            self._theme_now = super().current_theme
+        return self._theme_now
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Colours that Textual's themes lack: its `text-muted` needs to know what is behind it."""

@@ -107,7 +107,7 @@ class Feed:
         pulse = Pulse(changed, revision != self._seen[1], None)
         self._seen = (version, revision)
         if self._header is None or now_at - self._header_at >= header_every_ms:
-            self._header, self._header_at = header(self._watcher, now_at), now_at
+            self._header, self._header_at = header(self._watcher, now_at, self._header), now_at
         return pulse._replace(header=self._header)
 
 

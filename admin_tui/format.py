@@ -29,6 +29,11 @@ class Cell(NamedTuple):
     tone: Tone = ""
 
 
+def plain(value: Cell | str) -> str:
+    """Its text."""
+    return value.text if isinstance(value, Cell) else value
+
+
 def usd(micro: int | None, *, estimated: bool = False) -> str:
     """`$12.40`, `$1,234`, `$0.410`, `$0.0132`, `$0`, `<$0.0001`; `~` before an estimate. To look at, not to add up."""
     if micro is None:

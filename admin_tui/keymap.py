@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from textual.binding import Binding, BindingType
 
 Grade = Literal["", "undo", "ask", "type"]
-Need = Literal["", "row", "gateway"]
+Need = Literal["", "row"]
 
 
 class Command(NamedTuple):
@@ -19,7 +19,7 @@ class Command(NamedTuple):
 
     `keys` as Textual names them, with commas between alternatives. `context` says where it works: `everywhere`, `list`
     (every screen with a table) or one screen's own. `label` is for the footer; those without are not in it. `help` is a
-    sentence. `needs` is what must be there: a selected row, a running gateway. `grade` says how a change is made sure
+    sentence. `needs` is what must be there: a selected row. `grade` says how a change is made sure
     of: `undo` (done at once, the toast says how to take it back), `ask` (a dialog that names the victim), `type` (the
     victim's name is typed).
     """

@@ -69,14 +69,7 @@ Row = Part | Hours
 class Whole(Struct, frozen=True):
     """The period as a whole. `trend` are the charges by day, or by hour where it is one day."""
 
-    calls: int
-    failed_calls: int
-    prompt_tokens: int
-    cache_read_tokens: int
-    output_tokens: int
-    charged_micro: int
-    upstream_micro: int
-    overhead_micro: int
+    total: Total
     trend: tuple[int, ...]
 
 
@@ -153,17 +146,9 @@ def _whole(days: Sequence[Total], hours: Sequence[HourSum], period: Period, sinc
     else:
         step_ms, count = DAY_MS, period.days
         charged = {int(each.group): each.charged_micro for each in days}
-    return Whole(
-        sum(each.calls for each in days),
-        sum(each.failed_calls for each in days),
-        sum(each.prompt_tokens for each in days),
-        sum(each.cache_read_tokens for each in days),
-        sum(each.output_tokens for each in days),
-        sum(each.charged_micro for each in days),
-        sum(each.upstream_micro for each in days),
-        sum(each.overhead_micro for each in days),
-        tuple(charged.get(since_at + number * step_ms, 0) for number in range(count)),
-    )
+    _, *sums = Total.__struct_fields__
+    whole = Total("", *(sum(getattr(each, name) for each in days) for name in sums))
+    return Whole(whole, tuple(charged.get(since_at + number * step_ms, 0) for number in range(count)))
 
 
 def facts(row: Row) -> list[tuple[str, str]]:
@@ -173,17 +158,19 @@ def facts(row: Row) -> list[tuple[str, str]]:
         found = [(row.name, ""), ("calls", f"{sum(row.calls):,}"), ("charged", format_usd(row.charged_micro))]
         return [*found, ("calls by the hour, UTC", ""), *lines]
     total = row.total
+    wave = "~" if total.estimated else ""
     return [
         (row.name, ""),
         ("calls", f"{total.calls:,}"),
         ("failed", f"{total.failed_calls:,}"),
+        *([("by estimate", f"{total.estimated_calls:,}")] if total.estimated else []),
         ("read", f"{total.prompt_tokens:,} tokens"),
         ("from a cache", f"{total.cache_read_tokens:,} tokens, {format.percent(total.cache_share)}"),
         ("written", f"{total.output_tokens:,} tokens"),
         ("charged", format_usd(total.charged_micro)),
-        ("upstream", format_usd(total.upstream_micro)),
+        ("upstream", wave + format_usd(total.upstream_micro)),
         ("of it lost races", format_usd(total.overhead_micro)),
-        ("margin", format_usd(total.margin_micro)),
+        ("margin", wave + format_usd(total.margin_micro)),
     ]
 
 

@@ -115,11 +115,7 @@ def spend(row: AccountRow) -> Cell:
 def account_facts(row: AccountRow) -> list[Fact]:
     """Everything there is to know of an account but its credential; the first fact is the heading."""
     heading, *facts = _facts(row)
-    return [heading, *((label, value) for label, value in facts if not label or _text(value))]
-
-
-def _text(value: Cell | str) -> str:
-    return value.text if isinstance(value, Cell) else value
+    return [heading, *((label, value) for label, value in facts if not label or format.plain(value))]
 
 
 def _facts(row: AccountRow) -> Iterator[Fact]:

@@ -1,6 +1,6 @@
 """Accounts: the upstream credentials that calls are sent to, whether they take calls, and why not."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
@@ -9,7 +9,6 @@ from textual.content import Content
 from textual.widgets import Static
 
 from admin_tui import format
-from admin_tui.actions import Undo
 from admin_tui.format import Cell
 from admin_tui.keymap import Command, bindings
 from admin_tui.screens.account_rows import (
@@ -31,7 +30,7 @@ from admin_tui.screens.forms.account_forms import (
     ask_route,
     removal,
 )
-from admin_tui.screens.forms.changes import for_each, several
+from admin_tui.screens.forms.changes import for_each, several, switch
 from admin_tui.screens.lists import ListScreen
 from admin_tui.widgets.bars import styled
 from admin_tui.widgets.dialogs import Confirm
@@ -51,8 +50,6 @@ Press [b]n[/b], or [b]trigate accounts add NAME --kind KIND --secret-stdin[/b]. 
 A [b]simulated[/b] one makes answers up, to look around without a credential.
 
 [b]i[/b] goes through the first steps, one by one."""
-
-Switch = Callable[[Database, str, str], Account]
 
 
 class AccountsScreen(ListScreen[AccountRow]):
@@ -178,25 +175,25 @@ class AccountsScreen(ListScreen[AccountRow]):
         chosen = self.table.chosen()
         on_ = [row.name for row in chosen if row.account.enabled]
         if on_:
-            await self._switch(on_, accounts.disable, accounts.enable, "disabled", "enabled again")
+            await switch(self.console, "account", on_, accounts.disable, accounts.enable, ("disabled", "enabled again"))
         else:
             names = [row.name for row in chosen]
-            await self._switch(names, accounts.enable, accounts.disable, "enabled", "disabled again")
+            await switch(
+                self.console, "account", names, accounts.enable, accounts.disable, ("enabled", "disabled again")
+            )
 
     async def do_drain(self) -> None:
         """Drain those that take new conversations; where none does, end the draining."""
         chosen = self.table.chosen()
         taking = [row.name for row in chosen if not row.account.draining]
+        takes = "taking new conversations"
         if taking:
-            await self._switch(taking, accounts.drain, accounts.undrain, "draining", "taking new conversations again")
+            await switch(
+                self.console, "account", taking, accounts.drain, accounts.undrain, ("draining", f"{takes} again")
+            )
         else:
             names = [row.name for row in chosen]
-            await self._switch(names, accounts.undrain, accounts.drain, "taking new conversations", "draining again")
-
-    async def _switch(self, names: list[str], there: Switch, back: Switch, word: str, undone: str) -> None:
-        subject, verb = several(names, "account"), "is" if len(names) == 1 else "are"
-        undo = Undo(for_each(names, back), f"{subject} {verb} {undone}.")
-        await self.console.actions.run(for_each(names, there), done=f"{subject} {verb} {word}.", undo=undo)
+            await switch(self.console, "account", names, accounts.undrain, accounts.drain, (takes, "draining again"))
 
     async def do_reset(self) -> None:
         names = [row.name for row in self.table.chosen() if row.figures.view.states]

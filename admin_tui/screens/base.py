@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Container
 from textual.screen import Screen
 
 from admin_tui.actions import STILL_WRITING
 from admin_tui.keymap import Command, bindings, command, commands_in
+from admin_tui.typing_ahead import Typed
 from admin_tui.widgets.bars import Bar, Footer, Header, Nav
+from admin_tui.widgets.still import Still
 from gateway.errors import StoreUnavailable
 from gateway.store.database import Database
 
@@ -47,10 +48,17 @@ class ConsoleScreen(Screen[None]):
         self._again = False
         self._read_at = 0.0
         self._stale = True
+        # A key that is about a row waits for the rows.
+        self.held: list[Typed] | None = []
 
     @property
     def console(self) -> "ConsoleApp":
         return cast("ConsoleApp", self.app)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it has its widgets: not before it is mounted, and no more from the moment it is taken down."""
+        return self.is_mounted and self.display
 
     @property
     def alive(self) -> bool:
@@ -83,13 +91,13 @@ class ConsoleScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield Header(id="header")
         yield Nav(id="nav")
-        with Container(id="body"):
+        with Still(id="body"):
             yield from self.body()
         yield Footer()
 
     def renew_bars(self) -> None:
         """Header, navigation and footer say what holds now."""
-        if self.is_mounted:
+        if self.is_there:
             for bar in self.query(Bar):
                 bar.renew()
 
@@ -127,7 +135,7 @@ class ConsoleScreen(Screen[None]):
                     self._stale = True
                     self.renew_bars()
                     return
-                if not self.is_mounted:
+                if not self.is_there:
                     return
                 self.console.read_at = self.console.now()
                 self.show(data)
@@ -136,6 +144,8 @@ class ConsoleScreen(Screen[None]):
                     return
         finally:
             self._reading = False
+            if self.held is not None:
+                await self.console.release(self)
 
     # -- commands
 
@@ -164,8 +174,6 @@ class ConsoleScreen(Screen[None]):
             return "This console was started read-only."
         if each.writes and self.console.actions.writing:
             return STILL_WRITING
-        if each.needs == "gateway" and not self.alive:
-            return "The gateway is not running."
         return self.refusal(each)
 
     async def action_command(self, command_id: str) -> None:

@@ -66,7 +66,7 @@ class CallScreen(ConsoleScreen):
             self._draw()
 
     def _draw(self) -> None:
-        if self._story is None or not self.is_mounted:
+        if self._story is None or not self.is_there:
             return
         page = self.query_one("#story", Static)
         if self._story.detail is None:

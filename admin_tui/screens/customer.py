@@ -132,7 +132,7 @@ class CustomerScreen(ListScreen[Line]):
 
     async def _read_on(self, last: Line) -> None:
         await super()._read_on(last)
-        if self.is_mounted:
+        if self.is_there:
             self._show_head()
             self._read_further()
 
@@ -242,7 +242,9 @@ class CustomerScreen(ListScreen[Line]):
         if self._payer is None:
             return
         headings = ("entry", "time", "kind", "amount_usd", "balance_usd", "model", "key", "call", "note", "by")
-        sheet = export.Sheet(f"statement-{_file_word(self._payer.name)}", headings, [*map(_exported, self.table.rows)])
+        sheet = export.Sheet(
+            f"statement-{export.file_word(self._payer.name)}", headings, [*map(_exported, self.table.rows)]
+        )
         export.ask_export(self.console, sheet, self._read_back())
 
 
@@ -294,11 +296,6 @@ def _amount(row: Line) -> Cell:
 def _aligned(text: str) -> str:
     """An exact amount with room for six decimals, so that points stand under one another."""
     return text + " " * (6 - len(text.rpartition(".")[2]))
-
-
-def _file_word(name: str) -> str:
-    """A name as a part of a file's name."""
-    return "".join(each if each.isalnum() or each in "-_." else "-" for each in name)[:60]
 
 
 def _exported(row: Line) -> list[export.Value]:

@@ -9,14 +9,13 @@ from textual.content import Content
 from textual.widgets import Static
 
 from admin_tui import format
-from admin_tui.actions import Undo
 from admin_tui.format import Cell
 from admin_tui.keymap import Command, bindings
 from admin_tui.screens.crossing import to_calls
 from admin_tui.screens.customer import CustomerScreen
 from admin_tui.screens.customer_facts import Payer
 from admin_tui.screens.forms import export
-from admin_tui.screens.forms.changes import for_each, several
+from admin_tui.screens.forms.changes import for_each, several, switch
 from admin_tui.screens.forms.customer_forms import ask_topup
 from admin_tui.screens.forms.key_forms import ask_edit_key, ask_new_key, ask_rotation
 from admin_tui.screens.keys_facts import (
@@ -176,12 +175,11 @@ class KeysScreen(ListScreen[KeyRow]):
         chosen = [row.key for row in self.table.chosen() if not row.revoked]
         on_ = [key for key in chosen if key.enabled]
         wanted = on_ or chosen
-        ids = [key.public_id for key in wanted]
-        there, back = (keys.disable, keys.enable) if on_ else (keys.enable, keys.disable)
-        subject, verb = several([key.name for key in wanted], "key"), "is" if len(wanted) == 1 else "are"
-        word, undone = ("disabled", "enabled again") if on_ else ("enabled", "disabled again")
-        undo = Undo(for_each(ids, back), f"{subject} {verb} {undone}.")
-        await self.console.actions.run(for_each(ids, there), done=f"{subject} {verb} {word}.", undo=undo)
+        names, ids = [key.name for key in wanted], [key.public_id for key in wanted]
+        if on_:
+            await switch(self.console, "key", names, keys.disable, keys.enable, ("disabled", "enabled again"), ids)
+        else:
+            await switch(self.console, "key", names, keys.enable, keys.disable, ("enabled", "disabled again"), ids)
 
     def do_revoke(self) -> None:
         """For good, once the name (of several: their number) was typed."""

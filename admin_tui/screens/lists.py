@@ -1,25 +1,34 @@
 """A screen with a table: moving, marking, sorting, filtering; a detail pane; what to do where there is nothing."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, Static
 
+from admin_tui import format
 from admin_tui.filters import FilterError, row_filter
-from admin_tui.format import Cell
 from admin_tui.keymap import Command, bindings
 from admin_tui.screens.base import ConsoleScreen
 from admin_tui.widgets.facts import Fact, Facts
+from admin_tui.widgets.still import StillHorizontal, StillScroll, StillVertical, quiet_size
 from admin_tui.widgets.table import Column, Table
 from gateway.errors import StoreUnavailable
 from gateway.store.database import Database
 
 Row = TypeVar("Row")
+
+
+class FilterLine(Input):
+    """Where a filter is typed. Enter holds at once, so that the key behind it is about the rows that are left."""
+
+    virtual_size = quiet_size()
+
+    async def action_submit(self) -> None:
+        cast("ListScreen[Any]", self.screen).take_filter(self.value)
 
 
 class ListScreen(ConsoleScreen, Generic[Row]):
@@ -70,8 +79,7 @@ class ListScreen(ConsoleScreen, Generic[Row]):
 
     def words_of(self, row: Row) -> list[str]:
         """What the filter looks through: unless said otherwise, what stands in the columns."""
-        cells = (column.cell(row) for column in self.table.columns)
-        return [cell.text if isinstance(cell, Cell) else cell for cell in cells]
+        return [format.plain(column.cell(row)) for column in self.table.columns]
 
     def copied(self, row: Row) -> str:
         """What `y` copies."""
@@ -84,16 +92,17 @@ class ListScreen(ConsoleScreen, Generic[Row]):
     # -- the frame
 
     def body(self) -> ComposeResult:
-        with Horizontal(id="columns"):
-            with Vertical(id="list"):
+        with StillHorizontal(id="columns"):
+            with StillVertical(id="list"):
                 yield from self.above()
                 yield Table[Row](self.COLUMNS, self.key_of, id="table")
                 yield Static("", id="empty", classes="hidden")
                 yield from self.below()
-            with VerticalScroll(id="pane", can_focus=False):
+            with StillScroll(id="pane", can_focus=False):
                 yield Facts(id="detail")
         yield Static("", id="problem", classes="hidden")
-        yield Input(id="filter", classes="hidden", placeholder=self.filter_hint(), compact=True)
+        hint = self.filter_hint()
+        yield FilterLine(id="filter", classes="hidden", placeholder=hint, compact=True, select_on_focus=False)
 
     def above(self) -> ComposeResult:
         """Widgets above the table."""
@@ -164,7 +173,9 @@ class ListScreen(ConsoleScreen, Generic[Row]):
         empty = self._loaded and not self.table.rows
         text = f"Nothing matches [b]{Content(self._filter).markup}[/b]. [dim]esc clears the filter.[/dim]"
         if empty:
-            self.query_one("#empty", Static).update(text if self._filter else self.empty_text())
+            line, said = self.query_one("#empty", Static), text if self._filter else self.empty_text()
+            if line.content != said:
+                line.update(said)
         self.query_one("#empty").set_class(not empty, "hidden")
         appears = self.table.has_class("hidden") and not empty
         self.table.set_class(empty, "hidden")
@@ -189,7 +200,7 @@ class ListScreen(ConsoleScreen, Generic[Row]):
         try:
             page = await self.console.feed.read(lambda database: self.read_page(database, last))
             self._exhausted = not page
-            if page and self.is_mounted:
+            if page and self.is_there:
                 self._all = [*self._all, *page]
                 self.apply_filter()
         except StoreUnavailable:
@@ -275,7 +286,9 @@ class ListScreen(ConsoleScreen, Generic[Row]):
         line = self.query_one("#filter", Input)
         line.value = self._filter
         line.remove_class("hidden")
-        line.focus()
+        # At once: what is typed next is no command.
+        self.set_focus(line)
+        line.select_all()
 
     def do_back(self) -> None:
         """Out of the detail, then of the filter, then of the marks, then of the page."""
@@ -310,17 +323,19 @@ class ListScreen(ConsoleScreen, Generic[Row]):
         if not event.input.has_class("hidden"):
             self.set_filter(event.value)
 
-    @on(Input.Submitted, "#filter")
-    def on_filter_entered(self) -> None:
+    def take_filter(self, text: str) -> None:
+        """Enter was pressed in its line."""
+        if text.strip() != self._filter:
+            self.set_filter(text)
         self._close_filter()
 
     def _complain(self, problem: str) -> None:
         line = self.query_one("#problem", Static)
         if line.content != Content(problem):
-            line.update(Content(problem))
+            line.update(Content(problem), layout=False)
         line.set_class(not problem, "hidden")
 
     def _close_filter(self) -> None:
         self._complain("")
         self.query_one("#filter").add_class("hidden")
-        self.table.focus()
+        self.set_focus(self.table)

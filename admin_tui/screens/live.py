@@ -159,9 +159,18 @@ class LiveScreen(ListScreen[LiveRow]):
             if matches(look.wanted, story.call)
         ]
         self.open_table.set_rows(rows)
-        count = len(look.arrivals.open_ids)
-        self.open_table.border_subtitle = f" {count:,} in flight " if count else " nothing in flight "
-        self.open_table.refresh()
+        subtitle = f" {self._in_flight(len(look.arrivals.open_ids))} "
+        if self.open_table.border_subtitle != subtitle:
+            self.open_table.border_subtitle = subtitle
+
+    def _in_flight(self, rows: int) -> str:
+        """As many as the top line says. A call has a row only once it is a second old."""
+        header = self.console.header
+        if header is None or not header.alive:
+            return f"{rows:,} in flight when last heard of" if rows else "nothing in flight"
+        if header.open_calls > rows:
+            return f"{header.open_calls:,} in flight, {rows:,} for a second or more"
+        return f"{rows:,} in flight" if rows else "nothing in flight"
 
     def _add(self, rows: list[LiveRow], skipped: int, first: bool) -> None:
         known = {row.call.id for row in self._all[-KEPT:]} | {row.call.id for row in self._waiting}
@@ -202,7 +211,7 @@ class LiveScreen(ListScreen[LiveRow]):
             self.open_table.to_bottom()
 
     def do_switch(self) -> None:
-        (self.table if self.active is self.open_table and self.table.rows else self.open_table).focus()
+        self.set_focus(self.table if self.active is self.open_table and self.table.rows else self.open_table)
         self.show_detail()
 
     def _pause(self) -> None:
@@ -244,7 +253,7 @@ class LiveScreen(ListScreen[LiveRow]):
             return
         finally:
             self._paging = False
-        if not self.following and text == self._filter:
+        if self.is_there and not self.following and text == self._filter:
             self._older_id = further_id
             known = {row.call.id for row in self._all}
             self._all = [*(row for row in page if row.call.id not in known), *self._all]
@@ -262,7 +271,7 @@ class LiveScreen(ListScreen[LiveRow]):
             text = f"paused{waiting} · press f to follow" + (f" · {text}" if text else "")
         banner = self.query_one("#banner", Static)
         if banner.content != Content(text):
-            banner.update(Content(text))
+            banner.update(Content(text), layout=False)
         banner.set_class(not text, "hidden")
 
     # -- one call

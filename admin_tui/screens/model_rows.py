@@ -55,7 +55,6 @@ class Models(NamedTuple):
 
     rows: list[ModelRow]
     own_aliases: dict[str, str]
-    accounts: int
 
 
 @cache
@@ -99,7 +98,7 @@ def read_models(database: Database, now_at: int) -> Models:
         )
     order = ("no price", "served", "not served", "retired")
     rows.sort(key=lambda row: (order.index(row.word), row.model.vendor, -row.model.created_at, row.model.id))
-    return Models(rows, own_aliases, len(accounts))
+    return Models(rows, own_aliases)
 
 
 def _names(served: Served | None) -> tuple[str, ...]:
@@ -173,11 +172,7 @@ def model_facts(row: ModelRow) -> list[Fact]:
         facts += _price_facts(row.price)
     for price in row.coming:
         facts += [("", ""), ("later", f"{format.rates(price.rates)}, from {format.instant(price.effective_at)}")]
-    return [facts[0], *((label, value) for label, value in facts[1:] if not label or _text(value))]
-
-
-def _text(value: Cell | str) -> str:
-    return value.text if isinstance(value, Cell) else value
+    return [facts[0], *((label, value) for label, value in facts[1:] if not label or format.plain(value))]
 
 
 def _unpriced_words(row: ModelRow) -> str:

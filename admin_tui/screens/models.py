@@ -78,7 +78,7 @@ class ModelsScreen(ListScreen[ModelRow]):
         return read_models(database, self.console.now())
 
     def show(self, data: Any) -> None:
-        self._rows, self._own_aliases, _ = data
+        self._rows, self._own_aliases = data
         super().show([row for row in self._rows if self._every or row.accounts or row.unpriced_at or row.own])
         self.query_one("#models-sum", Static).update(self._headline())
 

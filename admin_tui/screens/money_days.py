@@ -65,7 +65,7 @@ class SumBar(Bar):
             return Content("")
         whole = sum_of(days)
         text = Content.assemble(
-            f"{len(days)} days  charged ",
+            f"{len(days)} day{'' if len(days) == 1 else 's'}  charged ",
             styled(format.usd(whole.charged_micro), "strong"),
             f"  upstream {_upstream(whole)}  races {_races(whole)}  margin ",
             styled(*_margin(whole)),

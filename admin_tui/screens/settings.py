@@ -131,8 +131,8 @@ class SettingsScreen(ListScreen[SettingRow]):
 
         async def save(values: Values) -> None:
             text = str(values["value"])
-            await self.console.actions.write(lambda database, actor: settings.change(database, actor, row.name, text))
-            undo = Undo(_as_it_was(row), f"{row.name} is as it was.")
+            await self.console.actions.write(_turned(row.name, row.text, text))
+            undo = Undo(_turned(row.name, text, row.text), f"{row.name} is as it was.")
             shown = written(row.name, changed_value(row.name, text))
             tell_done(self.console, f"{label[0].upper()}{label[1:]}: {shown}.", undo)
 
@@ -143,17 +143,24 @@ class SettingsScreen(ListScreen[SettingRow]):
         if row is None:
             return
         await self.console.actions.run(
-            lambda database, actor: settings.take_back(database, actor, row.name),
+            _turned(row.name, row.text, None),
             done=f"{row.name} is {written(row.name, row.otherwise)} again, from {row.origin}.",
-            undo=Undo(_as_it_was(row), f"{row.name} is as it was."),
+            undo=Undo(_turned(row.name, None, row.text), f"{row.name} is as it was."),
         )
 
 
-def _as_it_was(row: SettingRow) -> Change[object]:
-    text = row.text
-    if text is None:
-        return lambda database, actor: settings.take_back(database, actor, row.name)
-    return lambda database, actor: settings.change(database, actor, row.name, text)
+def _turned(name: str, expected: str | None, text: str | None) -> Change[None]:
+    """From one text to another, None for none; refused where another console has written a third."""
+
+    def change(database: Database, actor: str) -> None:
+        if load_setting_overrides(database).get(name) != expected:
+            raise UsageError(f"Somebody else has changed {name} meanwhile. Nothing was written; look again.")
+        if text is None:
+            settings.take_back(database, actor, name)
+        else:
+            settings.change(database, actor, name, text)
+
+    return change
 
 
 def _check(name: str) -> Any:

@@ -9,15 +9,16 @@ from admin_tui import format
 from admin_tui.actions import Undo
 from admin_tui.format import Cell
 from admin_tui.keymap import bindings
+from admin_tui.screens.forms.changes import Edit
 from admin_tui.screens.forms.pairs import written_factor
-from admin_tui.screens.forms.tier_forms import POLICY_WORDS, ask_edit_tier
+from admin_tui.screens.forms.tier_forms import POLICY_WORDS, ask_edit_tier, change_tier
 from admin_tui.screens.lists import ListScreen
 from admin_tui.widgets.facts import Fact
 from admin_tui.widgets.table import Column
 from gateway.records import DialectName, Tier
 from gateway.store.database import Database, read_transaction, rows
 from gateway.store.operators import tiers
-from gateway.store.operators.tiers import POLICIES, TierChanges
+from gateway.store.operators.tiers import POLICIES
 from gateway.store.queries.views import list_tiers
 
 
@@ -95,14 +96,9 @@ class TiersScreen(ListScreen[TierRow]):
             return
         name, before = self.selected.tier.name, self.selected.tier.policy
         after = POLICIES[(POLICIES.index(before) + 1) % len(POLICIES)]
-        await self.console.actions.run(
-            lambda database, actor: tiers.change(database, actor, name, TierChanges(policy=after)),
-            done=f"{name}: {POLICY_WORDS[after]}.",
-            undo=Undo(
-                lambda database, actor: tiers.change(database, actor, name, TierChanges(policy=before)),
-                f"{name}: {before} again.",
-            ),
-        )
+        edit = Edit(name, {"policy": before}, {"policy": after}, find=tiers.find, change=change_tier)
+        undo = Undo(edit.take_back, f"{name}: {before} again.")
+        await self.console.actions.run(edit.make, done=f"{name}: {POLICY_WORDS[after]}.", undo=undo)
 
 
 _DISCONNECT = {"cancel": "the call is cancelled", "drain": "the call is read to its end"}

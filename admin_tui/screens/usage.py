@@ -13,19 +13,24 @@ from admin_tui.format import Cell
 from admin_tui.keymap import Command, bindings
 from admin_tui.screens.forms.export import Sheet, ask_export
 from admin_tui.screens.lists import ListScreen
-from admin_tui.usage import PERIODS, VIEWS, Hours, Part, Period, Row, UsageData, View, Whole, exported, facts, load
+from admin_tui.usage import PERIODS, VIEWS, Hours, Part, Period, Row, UsageData, View, exported, facts, load
 from admin_tui.widgets.bars import Bar, styled
 from admin_tui.widgets.facts import Fact
 from admin_tui.widgets.table import Column
 from gateway.store.database import Database
+from gateway.store.queries.usage import Total
 
 _MOST_BARS = 20
 
 
 def _failed(row: Part) -> Cell:
-    total = row.total
-    share = total.failed_calls / total.calls if total.calls else None
+    share = row.total.failed_share
     return Cell(format.percent(share), "bad" if (share or 0) >= 0.05 else "warn" if (share or 0) >= 0.01 else "")
+
+
+def _cost(total: Total, micro: int) -> str:
+    """An amount that an account's cost is part of."""
+    return format.usd(micro, estimated=total.estimated)
 
 
 # What follows the name. The last ones appear where there is room.
@@ -33,7 +38,7 @@ _PARTS: tuple[Column[Any], ...] = (
     Column[Part]("CALLS", lambda row: format.number(row.total.calls), width=10, right=True,
                  sort=lambda row: row.total.calls, falling=True),
     Column[Part]("FAILED", _failed, width=6, right=True,
-                 sort=lambda row: row.total.failed_calls / max(1, row.total.calls), falling=True),
+                 sort=lambda row: row.total.failed_share, falling=True),
     Column[Part]("IN", lambda row: format.tokens(row.total.prompt_tokens), width=6, right=True,
                  sort=lambda row: row.total.prompt_tokens, falling=True),
     Column[Part]("CACHED", lambda row: format.percent(row.total.cache_share), width=6, right=True,
@@ -42,11 +47,11 @@ _PARTS: tuple[Column[Any], ...] = (
                  sort=lambda row: row.total.output_tokens, falling=True),
     Column[Part]("CHARGED", lambda row: format.usd(row.total.charged_micro), width=9, right=True,
                  sort=lambda row: row.total.charged_micro, falling=True),
-    Column[Part]("UPSTREAM", lambda row: format.usd(row.total.upstream_micro), width=9, right=True, from_width=100,
-                 sort=lambda row: row.total.upstream_micro, falling=True),
+    Column[Part]("UPSTREAM", lambda row: _cost(row.total, row.total.upstream_micro), width=9, right=True,
+                 from_width=100, sort=lambda row: row.total.upstream_micro, falling=True),
     Column[Part]("RACES", lambda row: format.usd(row.total.overhead_micro), width=9, right=True, from_width=110,
                  sort=lambda row: row.total.overhead_micro, falling=True),
-    Column[Part]("MARGIN", lambda row: format.usd(row.total.margin_micro), width=9, right=True, from_width=110,
+    Column[Part]("MARGIN", lambda row: _cost(row.total, row.total.margin_micro), width=9, right=True, from_width=110,
                  sort=lambda row: row.total.margin_micro, falling=True),
     Column[Part]("SHARE", lambda row: Cell(format.bar(row.share, 12), "accent"), width=12, from_width=125),
 )  # fmt: skip
@@ -66,7 +71,7 @@ class WholeBar(Bar):
         if data is None:
             return Content("")
         parts: list[str] = []
-        for part in _figures(data.whole):
+        for part in _figures(data.whole.total):
             if len(" · ".join((*parts, part))) > width:
                 break
             parts.append(part)
@@ -85,18 +90,17 @@ class TrendBar(Bar):
         return Content.assemble(styled(label), styled(bars, "accent"))
 
 
-def _figures(whole: Whole) -> list[str]:
+def _figures(whole: Total) -> list[str]:
     """The most important first."""
-    cached = format.percent(whole.cache_read_tokens / whole.prompt_tokens if whole.prompt_tokens else None)
     return [
         f"{whole.calls:,} {'call' if whole.calls == 1 else 'calls'}",
-        f"{format.percent(whole.failed_calls / whole.calls if whole.calls else None)} failed",
-        f"{format.tokens(whole.prompt_tokens)} in, {cached} cached",
+        f"{format.percent(whole.failed_share)} failed",
+        f"{format.tokens(whole.prompt_tokens)} in, {format.percent(whole.cache_share)} cached",
         f"{format.tokens(whole.output_tokens)} out",
         f"{format.usd(whole.charged_micro)} charged",
-        f"{format.usd(whole.upstream_micro)} upstream",
+        f"{_cost(whole, whole.upstream_micro)} upstream",
         f"{format.usd(whole.overhead_micro)} lost races",
-        f"{format.usd(whole.charged_micro - whole.upstream_micro)} margin",
+        f"{_cost(whole, whole.margin_micro)} margin",
     ]
 
 

@@ -9,6 +9,8 @@ from textual.widgets import Static
 
 from admin_tui import format
 from admin_tui.keymap import Command, written
+from admin_tui.widgets.still import quiet_size
+from gateway.store.queries.live import ALIVE_MS
 
 if TYPE_CHECKING:
     from admin_tui.app import ConsoleApp
@@ -52,6 +54,8 @@ class Bar(Static):
     """One line that is made anew whenever something it shows may have changed."""
 
     ALLOW_SELECT = False
+
+    virtual_size = quiet_size()
 
     @property
     def console(self) -> "ConsoleApp":
@@ -109,6 +113,9 @@ class Header(Bar):
             if found.beat is None:
                 return [styled(f"{format.OFF} gateway not running - it has not run here yet", "bad")]
             at = found.beat.at
+            if found.locked_at is not None and self.console.now() - found.locked_at <= ALIVE_MS:
+                words = f"the database is locked - gateway last heard of at {format.clock(at)}"
+                return [styled(f"{format.OPEN} {words}", "warn"), self._today()]
             same_day = self.console.now() - at < 86_400_000
             as_of = format.minute(at) if same_day else format.instant(at)[:16]
             return [styled(f"{format.OFF} gateway not running - data as of {as_of}", "bad"), self._today()]

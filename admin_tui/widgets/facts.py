@@ -9,6 +9,7 @@ from textual.widgets import Static
 
 from admin_tui.format import Cell, clean
 from admin_tui.widgets.bars import same, styled
+from admin_tui.widgets.still import quiet_size
 
 Fact = tuple[str, Cell | str]
 """A label and its value. Without a label it is a line of its own, without a value a heading."""
@@ -18,6 +19,8 @@ _NARROWEST = 10
 
 class Facts(Static):
     """What `show` was given last, wrapped so that values stay beside their labels."""
+
+    virtual_size = quiet_size()
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
@@ -31,9 +34,11 @@ class Facts(Static):
         self._write()
 
     def _write(self) -> None:
-        content = facts_content(self._facts, self.content_size.width)
+        size = self.content_size
+        content = facts_content(self._facts, size.width)
         if not same(self.content, content):
-            self.update(content)
+            # With as many lines as before nothing has to be laid out for it.
+            self.update(content, layout=not size.width or content.get_height({}, size.width) != size.height)
 
 
 def facts_content(facts: Sequence[Fact], width: int = 0) -> Content:

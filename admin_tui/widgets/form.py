@@ -1,10 +1,10 @@
 """Forms: fields that are checked while they are typed, and written only when every one of them makes sense."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Button, Input, Select, Static
 
+from admin_tui.typing_ahead import Typed
 from admin_tui.widgets.dialogs import Dialog
 from admin_tui.widgets.toggle import Toggle
 from gateway.billing.money import format_usd, parse_usd
@@ -72,6 +73,13 @@ def _whole(label: str, text: str) -> int:
         raise UsageError(f"{label} is a whole number, not {text!r}.") from None
 
 
+class Line(Input):
+    """A field's text. Enter is the form's at once: with a message, what is typed behind it would still go in here."""
+
+    async def action_submit(self) -> None:
+        cast("Form", self.screen).go_on(self)
+
+
 class Form(Dialog[Values]):
     """Asks for `fields`, then awaits `save` with their values by name; dismissed with them once that succeeded.
 
@@ -79,11 +87,10 @@ class Form(Dialog[Values]):
     saves from any field, `enter` goes to the next one and saves from the last.
     """
 
-    # The first field gets the focus together with what was typed before it was there.
+    # The first field gets the focus, and then what was typed before it was there.
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "save", show=False, priority=True),
-        # Dealt with before what is typed next is given to a field.
         Binding("tab", "app.focus_next", show=False, priority=True),
         Binding("shift+tab", "app.focus_previous", show=False, priority=True),
         Binding("down", "app.focus_next", show=False),
@@ -106,8 +113,7 @@ class Form(Dialog[Values]):
         self._verb = verb
         self._note = note
         self._saving = False
-        # Keys that came before there was a field to take them; None once there is.
-        self._early: list[events.Key] | None = []
+        self.held: list[Typed] | None = []
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog form"):
@@ -134,26 +140,16 @@ class Form(Dialog[Values]):
             options = [(label, value) for value, label in field.choices]
             value = field.value if field.value is not None else field.choices[0][0]
             return Select(options, value=value, allow_blank=False, id=f"field-{field.name}", compact=True)
-        return Input(field.written(), password=field.kind == "secret", id=f"field-{field.name}", compact=True)
+        is_secret = field.kind == "secret"
+        return Line(field.written(), password=is_secret, id=f"field-{field.name}", compact=True, select_on_focus=False)
 
     def on_mount(self) -> None:
         self.call_later(self._begin)
 
-    def on_key(self, event: events.Key) -> None:
-        if self._early is not None:
-            event.stop()
-            self._early.append(event)
-
-    def _begin(self) -> None:
-        """Whoever knows the form types on while it is drawn: none of that is lost, and it stays in order."""
-        if self.message_queue_size:
-            self.call_later(self._begin)
-            return
-        early, self._early = self._early, None
-        first = self.query_one(f"#field-{next(iter(self._fields))}")
-        self.set_focus(first)
-        for event in early or ():
-            (self.focused or first).post_message(events.Key(event.key, event.character))
+    async def _begin(self) -> None:
+        """Whoever knows the form types on while it is drawn."""
+        self.set_focus(self.query_one(f"#field-{next(iter(self._fields))}"))
+        await self.console.release(self)
 
     @on(Input.Changed)
     def check(self, event: Input.Changed) -> None:
@@ -162,10 +158,16 @@ class Form(Dialog[Values]):
         if field is not None:
             self._say(field, self._problem(field) if event.value.strip() else "")
 
-    @on(Input.Submitted)
-    def go_on(self, event: Input.Submitted) -> None:
-        inputs = [each for each in self.query(Input) if each.id]
-        if event.input is inputs[-1]:
+    def set_focus(self, widget: Widget | None, scroll_visible: bool = True, from_app_focus: bool = False) -> None:
+        """What is typed into a line takes the place of what stands there. Selected when the line hears of its focus, it
+        would take the place of what was typed meanwhile."""
+        super().set_focus(widget, scroll_visible, from_app_focus)
+        if isinstance(widget, Line) and not from_app_focus:
+            widget.select_all()
+
+    def go_on(self, line: Input) -> None:
+        """Enter was pressed in a line."""
+        if line is self.query(Line).last():
             self.action_save()
         else:
             self.focus_next()
@@ -179,14 +181,12 @@ class Form(Dialog[Values]):
 
     @on(Button.Pressed, "#save")
     def action_save(self) -> None:
-        if self._early is not None:
-            return
         problems = {name: self._problem(field) for name, field in self._fields.items()}
         for name, problem in problems.items():
             self._say(self._fields[name], problem)
         first = next((name for name, problem in problems.items() if problem), None)
         if first is not None:
-            self.query_one(f"#field-{first}").focus()
+            self.set_focus(self.query_one(f"#field-{first}"))
         elif not self._saving:
             self._saving = True
             self.run_worker(self._try(self.values()), exit_on_error=True)
@@ -225,8 +225,3 @@ class Form(Dialog[Values]):
 
     def _field_of(self, widget: Input) -> Field | None:
         return self._fields.get((widget.id or "").removeprefix("field-"))
-
-
-def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Values:
-    """The values that are not what they were: what a `…Changes` is made of."""
-    return {name: value for name, value in after.items() if value != before.get(name)}

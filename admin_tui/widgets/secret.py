@@ -16,8 +16,8 @@ from admin_tui.widgets.dialogs import Confirm, Dialog
 
 
 class SecretDialog(Dialog[None]):
-    """The secret and lines to paste. `y` sends it to the terminal's clipboard, `c` the first line, `w` writes it
-    to a file of mode 0600.
+    """The secret and lines to paste. `y` sends it to the terminal's clipboard, `c` the first of the lines, `w`
+    writes it to a file of mode 0600.
 
     `lines` are (what it is for, the line); whoever opens this keeps no copy of the secret. Nothing is left of it here
     once the dialog is closed. Closing has to be confirmed while it was neither copied nor saved, unless it is
@@ -30,6 +30,8 @@ class SecretDialog(Dialog[None]):
         Binding("c", "copy_line", show=False),
         Binding("w", "ask_file", show=False),
         Binding("q", "cancel", show=False),
+        Binding("j,down", "scroll(1)", show=False),
+        Binding("k,up", "scroll(-1)", show=False),
     ]
 
     def __init__(
@@ -63,7 +65,7 @@ class SecretDialog(Dialog[None]):
             with Horizontal(classes="dialog--buttons"):
                 yield Button("y Copy", id="copy", variant="primary")
                 if self._lines:
-                    yield Button("c Copy the line", id="copy-line")
+                    yield Button(f"c Copy the {self._unit()}", id="copy-line")
                 yield Button("w Save", id="save")
                 yield Button("Close", id="close")
 
@@ -84,7 +86,14 @@ class SecretDialog(Dialog[None]):
         if self._lines:
             self.console.send_to_clipboard(self._lines[0][1])
             self._kept = True
-            self._say("The line with the secret in it was sent to the terminal's clipboard.")
+            self._say(f"Sent to the terminal's clipboard: the {self._unit()}, secret included.")
+
+    def _unit(self) -> str:
+        """What `c` copies is what stands first."""
+        return "exports" if self._lines[0][1].startswith("export ") else "first line"
+
+    def action_scroll(self, lines: int) -> None:
+        self.query_one("#lines").scroll_relative(y=lines, animate=False)
 
     def action_copy_text(self) -> None:
         """What is marked with the mouse."""

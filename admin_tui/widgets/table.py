@@ -1,8 +1,8 @@
-"""A table that draws only the lines in view: thousands of rows cost as much as a screenful."""
+"""A table that makes only the lines in view and draws only those that changed, however many rows there are."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -27,7 +27,8 @@ _LEAST_WIDTH = 8
 
 @dataclass(frozen=True)
 class Column(Generic[Row]):
-    """A column. `cell` makes its text, with a tone where the text means something good or bad.
+    """A column. `cell` makes its text, with a tone where the text means something good or bad. It is asked once for a
+    row: what it depends on besides, the time for example, is part of the row.
 
     `width` is in cells; one without (0) takes what the others leave. It is there when the table is at least
     `from_width` and less than `below_width` wide. `sort` is what rows are ordered by (None: cannot be sorted by);
@@ -44,6 +45,25 @@ class Column(Generic[Row]):
     falling: bool = False
 
 
+class _Shape(NamedTuple):
+    """The columns that there is room for in `width` cells, how wide each is, and how far apart they are."""
+
+    columns: tuple[Column[Any], ...]
+    width: int
+    visible: list[tuple[Column[Any], int]]
+    gap: int
+
+
+class _Line(NamedTuple):
+    """A line ready to be drawn. It holds its row, so that no other row can have that one's id."""
+
+    row: object
+    at_cursor: bool
+    focused: bool
+    marked: bool
+    strip: Strip
+
+
 class Table(ScrollView, Generic[Row], inherit_bindings=False):
     """Rows, a cursor that stays on its row while others come and go, and marks. Keys are the screen's business."""
 
@@ -53,7 +73,7 @@ class Table(ScrollView, Generic[Row], inherit_bindings=False):
         "table--good", "table--warn", "table--bad", "table--dim", "table--accent", "table--strong",
     }  # fmt: skip
 
-    cursor: reactive[int] = reactive(0)
+    cursor: reactive[int] = reactive(0, repaint=False)
 
     class CursorMoved(Message):
         """The cursor is on another row. `near_end` where a paged list should read on."""
@@ -71,6 +91,10 @@ class Table(ScrollView, Generic[Row], inherit_bindings=False):
             self.table = table
 
     def __init__(self, columns: Sequence[Column[Row]], key: Callable[[Row], object], *, id: str | None = None) -> None:
+        self._styles_made: dict[str, Style] = {}
+        self._lines: dict[int, _Line] = {}
+        self._drawn: dict[int, Strip] = {}
+        self._shape: _Shape | None = None
         super().__init__(id=id)
         self.columns = tuple(columns)
         self.key = key
@@ -103,7 +127,7 @@ class Table(ScrollView, Generic[Row], inherit_bindings=False):
         self._resize_content()
         self._hold(held)
         self._find()
-        self.refresh()
+        self._draw_changes()
 
     def append_rows(self, rows: Sequence[Row]) -> None:
         """A further page at the end."""
@@ -164,12 +188,12 @@ class Table(ScrollView, Generic[Row], inherit_bindings=False):
         """Mark or unmark the row under the cursor, and go one down."""
         if self.selected is not None:
             self.marked ^= {self.key(self.selected)}
-            self.refresh()
+            self._draw_changes()
             self.move(1)
 
     def watch_cursor(self, old: int, new: int) -> None:
         self.scroll_to_region(Region(0, new, 1, 2), animate=False, force=True, immediate=True)
-        self.refresh()
+        self._draw_changes()
         self.post_message(self.CursorMoved(self, len(self.rows) - new < _NEAR_END))
 
     def on_resize(self) -> None:
@@ -192,15 +216,63 @@ class Table(ScrollView, Generic[Row], inherit_bindings=False):
         self.move(-3)
 
     def _resize_content(self) -> None:
-        self.virtual_size = Size(self.scrollable_content_region.width, len(self.rows) + 1)
+        room = self.scrollable_content_region
+        size = Size(room.width, len(self.rows) + 1)
+        bar_stays = (size.height > room.height) == self.show_vertical_scrollbar
+        if not self.is_mounted or not bar_stays or size.width != self.virtual_size.width:
+            # Lays out the whole screen.
+            self.virtual_size = size
+        elif size != self.virtual_size:
+            self.set_reactive(Table.virtual_size, size)
+            if self.show_vertical_scrollbar:
+                self.vertical_scrollbar.window_virtual_size = size.height
+            # No further down than there are rows.
+            self.scroll_y = min(self.scroll_y, self.max_scroll_y)
 
     # -- drawing
 
-    def visible_columns(self) -> list[tuple[Column[Row], int]]:
-        """The columns that there is room for, and how wide each is."""
-        width = self.scrollable_content_region.width
+    def notify_style_update(self) -> None:
+        """Other colours: every line is made anew."""
+        super().notify_style_update()
+        self._styles_made.clear()
+        self._lines.clear()
+
+    def render_line(self, y: int) -> Strip:
+        strip = self._made(y, self._shaped())
+        self._drawn[y] = strip
+        return strip
+
+    def _draw_changes(self) -> None:
+        """Have those lines drawn that differ from what was drawn last."""
+        if not self.is_mounted or not self._drawn:
+            self.refresh()
+            return
+        shape, (width, height), top = self._shaped(), self.size, self.scroll_offset.y
+        changed = [y for y in range(height) if self._drawn.get(y) != self._made(y, shape)]
+        in_view = {id(row) for row in self.rows[top : top + height]}
+        self._lines = {row: line for row, line in self._lines.items() if row in in_view}
+        if changed:
+            self.refresh(*(Region(0, y, width, 1) for y in changed))
+
+    def _made(self, y: int, shape: _Shape) -> Strip:
+        if y == 0:
+            return self._heading(shape)
+        at = y - 1 + self.scroll_offset.y
+        if at >= len(self.rows):
+            return Strip.blank(shape.width, self._style(""))
+        return self._line(at, shape)
+
+    def _shaped(self) -> _Shape:
+        width, shape = self.scrollable_content_region.width, self._shape
+        if shape is None or shape.width != width or shape.columns is not self.columns:
+            self._lines.clear()
+            self._shape = shape = self._shape_for(width)
+        return shape
+
+    def _shape_for(self, width: int) -> _Shape:
+        gap = _GAP if width >= _NARROW else _NARROW_GAP
         shown = [column for column in self.columns if column.from_width <= width < column.below_width]
-        fixed = sum(column.width for column in shown) + self._gap * (len(shown) - 1) + 2
+        fixed = sum(column.width for column in shown) + gap * (len(shown) - 1) + 2
         flexible = sum(1 for column in shown if not column.width)
         spare = max(0, width - fixed)
         share, more = divmod(spare, flexible) if flexible else (0, 0)
@@ -211,56 +283,49 @@ class Table(ScrollView, Generic[Row], inherit_bindings=False):
             else:
                 widths.append(max(_LEAST_WIDTH, share + (1 if more > 0 else 0)))
                 more -= 1
-        return list(zip(shown, widths, strict=True))
+        return _Shape(self.columns, width, list(zip(shown, widths, strict=True)), gap)
 
-    @property
-    def _gap(self) -> int:
-        return _GAP if self.scrollable_content_region.width >= _NARROW else _NARROW_GAP
-
-    def render_line(self, y: int) -> Strip:
-        width = self.scrollable_content_region.width
-        if y == 0:
-            return self._heading(width)
-        at = y - 1 + self.scroll_offset.y
-        if at >= len(self.rows):
-            return Strip.blank(width, self.rich_style)
-        return self._line(at, width)
-
-    def _heading(self, width: int) -> Strip:
-        style = self.rich_style + self.get_component_rich_style("table--heading", partial=True)
+    def _heading(self, shape: _Shape) -> Strip:
+        style = self._style("") + self._style("heading")
         segments = [Segment(" ", style)]
-        for number, (column, column_width) in enumerate(self.visible_columns()):
+        for number, (column, width) in enumerate(shape.visible):
             arrow = ("↓" if self.falling else "↑") if column.heading == self.sorted_by else ""
-            segments.append(
-                Segment(
-                    (" " * self._gap if number else "") + _fit(column.heading + arrow, column_width, column.right),
-                    style,
-                )
-            )
-        return Strip(segments).adjust_cell_length(width, style)
+            gap = " " * shape.gap if number else ""
+            segments.append(Segment(gap + _fit(column.heading + arrow, width, column.right), style))
+        return Strip(segments).adjust_cell_length(shape.width, style)
 
-    def _line(self, at: int, width: int) -> Strip:
+    def _line(self, at: int, shape: _Shape) -> Strip:
         row = self.rows[at]
-        base = self.rich_style
-        marked = self.key(row) in self.marked
-        if at == self.cursor:
-            name = "table--cursor" if self.has_focus else "table--cursor-idle"
-            base = base + self.get_component_rich_style(name, partial=True)
-        mark_style = base + self.get_component_rich_style("table--mark", partial=True)
-        segments = [Segment("✓" if marked else " ", mark_style)]
-        for number, (column, column_width) in enumerate(self.visible_columns()):
+        at_cursor = at == self.cursor
+        focused = at_cursor and self.has_focus
+        marked = bool(self.marked) and self.key(row) in self.marked
+        ready = self._lines.get(id(row))
+        if ready is None or ready.row is not row or ready[1:4] != (at_cursor, focused, marked):
+            ready = _Line(row, at_cursor, focused, marked, self._strip(row, at_cursor, focused, marked, shape))
+            self._lines[id(row)] = ready
+        return ready.strip
+
+    def _strip(self, row: Row, at_cursor: bool, focused: bool, marked: bool, shape: _Shape) -> Strip:
+        base = self._style("")
+        if at_cursor:
+            base = base + self._style("cursor" if focused else "cursor-idle")
+        segments = [Segment("✓" if marked else " ", base + self._style("mark"))]
+        for number, (column, width) in enumerate(shape.visible):
             made = column.cell(row)
             cell = made if isinstance(made, Cell) else Cell(made)
-            style = base + self._tone(cell.tone, at == self.cursor)
-            segments.append(
-                Segment((" " * self._gap if number else "") + _fit(cell.text, column_width, column.right), style)
-            )
-        return Strip(segments).adjust_cell_length(width, base)
+            plain = not cell.tone or (cell.tone == "dim" and at_cursor)
+            gap = " " * shape.gap if number else ""
+            text = gap + _fit(cell.text, width, column.right)
+            segments.append(Segment(text, base if plain else base + self._style(cell.tone)))
+        return Strip(segments).adjust_cell_length(shape.width, base)
 
-    def _tone(self, tone: str, under_cursor: bool) -> Style:
-        if not tone or (tone == "dim" and under_cursor):
-            return Style.null()
-        return self.get_component_rich_style(f"table--{tone}", partial=True)
+    def _style(self, name: str) -> Style:
+        """The table's own style, or what a part of it adds to that."""
+        style = self._styles_made.get(name)
+        if style is None:
+            style = self.get_component_rich_style(f"table--{name}", partial=True) if name else self.rich_style
+            self._styles_made[name] = style
+        return style
 
 
 def _fit(text: str, width: int, right: bool) -> str:

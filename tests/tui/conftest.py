@@ -8,11 +8,12 @@ import pytest
 
 from gateway.settings import DATABASE
 from gateway.store.database import Database, open_database
-from gateway.store.jobs import AccountState, Gauge
+from gateway.store.jobs import AccountState, Gauge, KeyState
 from gateway.store.migrate import migrate
 from gateway.store.operators import accounts, audit, customers, keys, models
+from gateway.store.rollups import DAY_MS, HOUR_MS
 from tests.store.making import NOW, make_attempt, make_call, settle
-from tests.tui.making import Gateway
+from tests.tui.making import Gateway, expire
 
 _WITH_A_CLOCK = (accounts, audit, customers, keys, models)
 
@@ -107,3 +108,43 @@ def busy(database: Database, seeded: None, gateway_: Gateway) -> None:
     failed = make_call(40, account_id=1, outcome="failed", status=429, cost_micro=0, upstream_cost_micro=0)
     calls.append(settle(failed, attempts=[make_attempt(failed, outcome="failed", status=429, cost_micro=0)]))
     gateway_.write(*calls)
+
+
+@pytest.fixture
+def keys_in_use(seeded: None, database: Database, gateway_: Gateway) -> None:
+    """A gateway that runs, keys of every state, some calls."""
+    keys.create(database, "cli:op", "laptop", customer="team-alpha")
+    expire(database, "laptop", NOW - 1)
+    keys.create(database, "cli:op", "broke", balance_micro=0)
+    keys.create(database, "cli:op", "gone", customer="ci")
+    keys.revoke(database, "cli:op", "gone")
+    gateway_.beat(uses=[KeyState(1, NOW - 40_000, "10.0.0.7")])
+    gateway_.write(
+        settle(make_call(1, cost_micro=1_200_000)), settle(make_call(2, cost_micro=300_000, at=NOW - HOUR_MS))
+    )
+    gateway_.write(settle(make_call(3, cost_micro=90_000, at=NOW - 2 * DAY_MS)))
+
+
+@pytest.fixture
+def earning(seeded: None, database: Database, gateway_: Gateway) -> None:
+    """A gateway that runs and holds money, calls over some days, one counted by estimate, one that lost a race."""
+    customers.create(database, "cli:op", "own", unlimited=True)
+    customers.create(database, "cli:op", "new")
+    gateway_.beat(gauges=[Gauge("held_micro", 1, 420_000)])
+    jobs = []
+    for number, (customer, days, cost_micro) in enumerate(
+        [(1, 0, 2_000_000), (1, 1, 1_000_000), (1, 3, 500_000), (2, 0, 900_000), (2, 2, 300_000), (3, 3, 40_000)]
+    ):
+        call = make_call(
+            number,
+            customer_id=customer,
+            at=NOW - days * DAY_MS,
+            cost_micro=cost_micro,
+            upstream_cost_micro=cost_micro // 2,
+            usage_basis="estimated" if number == 1 else "reported",
+        )
+        jobs.append(settle(call, attempts=[make_attempt(call, cost_micro=cost_micro // 2)]))
+    raced = make_call(9, at=NOW - 20 * DAY_MS, cost_micro=800_000, upstream_cost_micro=500_000)
+    lost = make_attempt(raced, 2, account_id=2, outcome="lost", cost_micro=100_000)
+    jobs.append(settle(raced, attempts=[make_attempt(raced, cost_micro=400_000), lost]))
+    gateway_.write(*jobs)

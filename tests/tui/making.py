@@ -15,7 +15,7 @@ from textual.widgets import Input
 from admin_tui.app import ConsoleApp
 from admin_tui.screens.base import ConsoleScreen
 from gateway.settings import DATABASE
-from gateway.store.database import Database, open_database
+from gateway.store.database import Database, open_database, rows
 from gateway.store.jobs import AccountState, Gauge, Heartbeat, Job, KeyState, RememberState
 from gateway.store.transact import Transactor
 from tests.store.making import BOOT, GATEWAY, NOW
@@ -172,6 +172,11 @@ class Gateway:
 
     def close(self) -> None:
         self._transactor.close()
+
+
+def expire(database: Database, name: str, at: int) -> None:
+    """Time has passed since a key was given that long."""
+    rows(database, "UPDATE keys SET expires_at = ? WHERE name = ?", (at, name))
 
 
 def reading(data_dir: Path) -> Database:

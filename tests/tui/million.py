@@ -1,17 +1,25 @@
-"""How long the console's reads take on a long history: `python -m tests.tui.million [FILE] [--calls N]`.
+"""The console on a long history, opening and reading: `python -m tests.tui.million [FILE] [--calls N]`.
 
-Without FILE the database is made in a temporary folder and removed; a FILE that exists is measured as it is.
+Without FILE the database is made in a temporary folder and removed; a FILE that exists is measured as it is. Opening
+counts from the start of the process to Live drawn with its calls; it runs without a terminal, several times.
 """
 
 import argparse
+import asyncio
 import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+from textual.screen import Screen
 
 from admin_tui.filters import parse
+from admin_tui.screens.live import LiveScreen
 from gateway.clock import now_ms
 from gateway.store.database import Database, open_database, rows
 from gateway.store.queries import audit, calls, figures, ledger, live, money, names, usage
@@ -19,6 +27,8 @@ from gateway.store.rollups import DAY_MS
 from tests.tui.history import write_history
 
 _ROUNDS = 7
+_OPENINGS = 5
+_SIZE = (120, 36)
 _FILTERS = (
     "key:key-007",
     "customer:customer-1",
@@ -91,11 +101,63 @@ def measure(path: Path) -> None:
         database.close()
 
 
+def measure_opening(path: Path) -> None:
+    """Open it in processes of their own, one after the other."""
+    found = [_opened(path) for _ in range(_OPENINGS)]
+    print(f"{'opening, 120x36':<36}{'first ms':>10}{'median ms':>11}")
+    stages = ("Python and what it imports", "until Live is drawn", "from the process's start", "its processor time")
+    for stage, times in zip(stages, zip(*found, strict=True), strict=True):
+        print(f"{stage:<36}{times[0]:>10.0f}{statistics.median(times):>11.0f}")
+
+
+def _opened(path: Path) -> tuple[float, float, float, float]:
+    begin = time.monotonic()
+    command = [sys.executable, "-m", "tests.tui.million", str(path), "--open"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    # The clock is the machine's, the same in every process.
+    imported, drawn, processor = map(float, done.stdout.split())
+    return (imported - begin) * 1000, (drawn - imported) * 1000, (drawn - begin) * 1000, processor * 1000
+
+
+async def open_console(path: Path) -> None:
+    """Print when everything was imported, when Live was drawn and the processor time until then, in seconds."""
+    from admin_tui import pauses
+    from admin_tui.app import ConsoleApp
+
+    imported = time.monotonic()
+    drawn = asyncio.Event()
+    with tempfile.TemporaryDirectory() as settings:
+        console = ConsoleApp(path.parent, config_dir=Path(settings), read_only=True)
+        pauses.shorten()
+
+        def look() -> None:
+            if _is_drawn(console.screen):
+                drawn.set()
+
+        async with console.run_test(size=_SIZE):
+            console.set_interval(0.005, look)
+            await drawn.wait()
+            print(imported, time.monotonic(), time.process_time())
+
+
+def _is_drawn(screen: Screen[Any]) -> bool:
+    """Whether the newest call is in the last line of the list."""
+    if not isinstance(screen, LiveScreen) or screen.table.selected is None:
+        return False
+    region = screen.table.region
+    lines = screen._compositor.render_strips()[region.y : region.bottom]
+    return bool(lines) and screen.table.selected.call.model in lines[-1].text
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", nargs="?", type=Path)
     parser.add_argument("--calls", type=int, default=1_000_000)
+    parser.add_argument("--open", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
+    if asked.open:
+        asyncio.run(open_console(asked.file))
+        return
     with tempfile.TemporaryDirectory() as folder:
         path: Path = asked.file or Path(folder) / "gateway.db"
         if not path.exists():
@@ -103,6 +165,7 @@ def main() -> None:
             write_history(path, asked.calls, until_at=now_ms())
             size = os.stat(path).st_size / 1e6
             print(f"{asked.calls:,} calls written in {time.perf_counter() - begin:.0f} s, {size:,.0f} MB")
+        measure_opening(path)
         measure(path)
 
 

@@ -9,6 +9,8 @@ from gateway.store.database import Database, operator_transaction, rows
 from gateway.store.operators import accounts, customers, keys
 from gateway.store.operators.accounts import AccountChanges
 from gateway.store.operators.audit import record
+from gateway.store.retention import prune
+from tests.store.making import NOW
 from tests.tui.making import SIZES, Console, console_on, matches_snapshot
 from tests.tui.typing_in import on_the_screen
 
@@ -136,3 +138,10 @@ async def test_y_copies_whom_it_was_about(data_dir: Path, changed: None) -> None
     async with console_on(data_dir) as console:
         await console.press("7", "y")
         assert console.said[-1].endswith("sent to the terminal's clipboard.")
+
+
+async def test_pruning_nothing_leaves_no_line(data_dir: Path, database: Database) -> None:
+    prune(database, "gateway", NOW - 1, now_at=NOW)
+    async with console_on(data_dir) as console:
+        await console.press("7")
+        assert "Nothing was changed yet." in console.text

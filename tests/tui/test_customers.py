@@ -5,7 +5,6 @@ import stat
 from pathlib import Path
 
 import pytest
-from textual.widgets import Input
 
 from admin_tui.screens.live import LiveScreen
 from gateway.store.database import Database
@@ -14,6 +13,7 @@ from gateway.store.operators import customers, keys
 from gateway.store.queries.lookups import balance_of
 from tests.store.making import NOW, make_call, settle
 from tests.tui.making import SIZES, Console, Gateway, console_on, matches_snapshot
+from tests.tui.typing_in import fill
 
 # A scroll bar at the end of a line.
 _BAR = " ▁▂▃▄▅▆▇█"
@@ -34,15 +34,6 @@ def used(seeded: None, database: Database, gateway_: Gateway) -> None:
 def lines(console: Console) -> list[list[str]]:
     """The statement's lines as words, without the time, newest first."""
     return [line.rstrip(_BAR).split()[2:] for line in console.text.splitlines() if line.startswith(" 2026-")]
-
-
-async def to_field(console: Console, name: str, text: str) -> None:
-    """Replace what stands in a form's field."""
-    field = console.app.screen.query_one(f"#field-{name}", Input)
-    field.focus()
-    field.value = ""
-    await console.settle()
-    await console.type(text)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -148,7 +139,7 @@ async def test_it_is_adjusted_from_its_page(data_dir: Path, used: None, database
     async with console_on(data_dir) as console:
         await console.press("4", "enter", "a")
         await console.type("0.52")
-        await to_field(console, "note", "goodwill")
+        await fill(console, note="goodwill")
         await console.press("ctrl+s")
         assert lines(console)[0] == ["adjusted", "+$0.52", "$22.999655", "goodwill"]
 
@@ -156,7 +147,7 @@ async def test_it_is_adjusted_from_its_page(data_dir: Path, used: None, database
 async def test_its_limits_are_changed_from_its_page(data_dir: Path, used: None, database: Database) -> None:
     async with console_on(data_dir) as console:
         await console.press("4", "enter", "e")
-        await to_field(console, "month_limit_micro", "60")
+        await fill(console, month_limit_micro="60")
         await console.press("ctrl+s")
         assert customers.find(database, "ci").month_limit_micro == 60_000_000
         assert "at most $2.00/d, $60.00/m" in console.text
@@ -187,7 +178,7 @@ async def test_the_statement_is_exported_with_exact_amounts(data_dir: Path, used
     path = data_dir / "statement.csv"
     async with console_on(data_dir) as console:
         await console.press("4", "enter", "w")
-        await to_field(console, "path", str(path))
+        await fill(console, path=str(path))
         await console.press("ctrl+s")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     with path.open() as file:

@@ -148,6 +148,27 @@ async def test_a_secret_is_saved_to_a_file_for_its_owner_alone(data_dir: Path) -
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize(
+    ("line", "label"), [("export A=1\nexport B=2", "c Copy the exports"), ("curl -sS", "c Copy the first line")]
+)
+async def test_the_button_says_what_c_copies(data_dir: Path, line: str, label: str) -> None:
+    async with console_on(data_dir) as console:
+        lines = [("for clients", line), ("Try it", "curl example")]
+        console.app.push_screen(SecretDialog("The key alice", SECRET, lines, file_name="alice.key"))
+        await console.settle()
+        assert label in console.text
+
+
+async def test_lines_below_the_fold_are_scrolled_to(data_dir: Path) -> None:
+    async with console_on(data_dir) as console:
+        lines = [("for clients", "\n".join(f"export A{number}=1" for number in range(20))), ("Try it", "curl example")]
+        console.app.push_screen(SecretDialog("The key alice", SECRET, lines, file_name="alice.key"))
+        await console.settle()
+        assert "curl example" not in console.text
+        await console.press(*"j" * 25)
+        assert "curl example" in console.text
+
+
 async def test_no_picture_is_taken_of_a_secret(data_dir: Path) -> None:
     async with console_on(data_dir) as console:
         await show_secret(console)

@@ -101,6 +101,21 @@ async def test_it_ends_quietly_in_the_middle_of_reading(data_dir: Path, seeded: 
     assert not console.app.return_code
 
 
+async def test_what_is_read_when_it_has_ended_is_dropped(data_dir: Path, seeded: None, database: Database) -> None:
+    async with console_on(data_dir) as console:
+        screen = console.app.screen
+        assert isinstance(screen, ConsoleScreen)
+        data = screen.read(database)
+        await console.pilot.exit(None)
+
+    async def read(_: object) -> object:
+        return data
+
+    console.app.feed.read = read  # type: ignore[method-assign,assignment]
+    with console.app._context():
+        await screen._reload()
+
+
 async def test_help_names_every_key_of_the_screen(data_dir: Path) -> None:
     async with console_on(data_dir, SIZES["200x60"]) as console:
         await console.press("question_mark")

@@ -101,6 +101,30 @@ async def test_a_call_in_flight_shows_age_estimate_and_the_accounts_it_asks(
         assert line.split() == ["12s", "ci-bot", "gpt-5.5", "18k", "…", "1.1s", "~$0.410", "◌", "main+spare"]
 
 
+async def test_the_top_line_and_the_line_between_agree_on_what_is_in_flight(
+    data_dir: Path, seeded: None, gateway_: Gateway
+) -> None:
+    gateway_.write(race(in_flight()))
+    gateway_.beat(open_calls=7)
+    async with console_on(data_dir) as console:
+        assert "7 open" in console.text
+        assert "7 in flight, 1 for a second or more" in console.text
+        gateway_.beat(open_calls=1, at=NOW + 1_000)
+        console.app.feed._clock = lambda: NOW + 1_000
+        await console.look()
+        assert "1 open" in console.text
+        assert " 1 in flight ─" in console.text
+
+
+async def test_calls_of_a_gateway_that_is_gone_are_not_said_to_be_in_flight(
+    data_dir: Path, seeded: None, gateway_: Gateway
+) -> None:
+    gateway_.write(race(in_flight()))
+    gateway_.beat(at=NOW - 60_000, open_calls=1)
+    async with console_on(data_dir) as console:
+        assert "1 in flight when last heard of" in console.text
+
+
 async def test_a_call_in_flight_settles_into_the_list(data_dir: Path, seeded: None, gateway_: Gateway) -> None:
     call = in_flight()
     gateway_.write(race(call))

@@ -8,7 +8,8 @@ from admin_tui import actions
 from admin_tui.screens.accounts import AccountsScreen
 from gateway.store.database import Database, rows
 from gateway.store.operators import keys
-from tests.tui.making import console_on
+from tests.store.making import NOW
+from tests.tui.making import Gateway, console_on
 
 
 async def test_a_change_waits_and_keys_are_heard_meanwhile(
@@ -38,6 +39,22 @@ async def test_a_second_change_has_to_wait_for_the_first(data_dir: Path, seeded:
         rows(database, "ROLLBACK")
         await console.settle()
         assert not keys.find(database, "alpha").enabled
+
+
+async def test_a_gateway_that_cannot_write_is_not_said_to_be_gone(
+    data_dir: Path, gateway_: Gateway, database: Database
+) -> None:
+    gateway_.beat(at=NOW - 8_000)
+    rows(database, "BEGIN IMMEDIATE")
+    async with console_on(data_dir) as console:
+        assert "◌ the database is locked - gateway last heard of at 05:05:59" in console.text
+        rows(database, "ROLLBACK")
+        console.app.now = console.app.feed._clock = lambda: NOW + 2_000
+        await console.look()
+        assert "the database is locked" in console.text
+        console.app.now = console.app.feed._clock = lambda: NOW + 6_000
+        await console.look()
+        assert "✕ gateway not running - data as of 05:05" in console.text
 
 
 async def test_a_form_that_is_being_written_stays(data_dir: Path, seeded: None, database: Database) -> None:

@@ -185,6 +185,19 @@ async def test_n_adds_a_model(data_dir: Path, served: None, database: Database) 
     assert (model.vendor, model.context_tokens, model.max_output_tokens) == ("local", 8_192, 2_048)
 
 
+async def test_a_model_and_its_price_are_one_change(data_dir: Path, served: None, database: Database) -> None:
+    before = audited(database)
+    async with console_on(data_dir) as console:
+        await console.press("6", "n")
+        await fill(console, id="my-model", input="1", output="2")
+        await console.press("ctrl+s")
+        assert console.said[-1] == "my-model is in the catalog."
+    price = price_at(catalog(database).models["my-model"], NOW)
+    assert price is not None
+    assert (price.rates.input, price.rates.output) == (1_000_000, 2_000_000)
+    assert [each[1:] for each in audited(database)[: -len(before)]] == [("models.add", "my-model")]
+
+
 async def test_n_refuses_half_a_price(data_dir: Path, served: None, database: Database) -> None:
     async with console_on(data_dir) as console:
         await console.press("6", "n")

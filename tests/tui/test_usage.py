@@ -9,6 +9,7 @@ import pytest
 from gateway.store.rollups import HOUR_MS
 from tests.store.making import NOW, make_attempt, make_call, settle
 from tests.tui.making import SIZES, Console, Gateway, console_on, matches_snapshot
+from tests.tui.typing_in import line_of
 
 # Model, key, account, charge, hours ago.
 _CALLS = (
@@ -100,6 +101,15 @@ async def test_p_goes_through_the_periods(data_dir: Path, used: None, keys: str,
         await console.press("5", *keys)
         assert label in console.text.splitlines()[1]
         assert f"{calls} calls" in console.text
+
+
+async def test_what_was_counted_by_estimate_wears_a_wave(data_dir: Path, used: None, gateway_: Gateway) -> None:
+    call = make_call(50, account_id=2, model="gpt-5.5", usage_basis="estimated")
+    gateway_.write(settle(call, attempts=[make_attempt(call, account_id=2)]))
+    async with console_on(data_dir, SIZES["200x60"]) as console:
+        await console.press("5")
+        assert line_of(console, "gpt-5.5").count("~$") == 2
+        assert "~" not in line_of(console, "claude-sonnet-4-6")
 
 
 async def test_one_day_is_drawn_by_the_hour(data_dir: Path, used: None) -> None:

@@ -11,6 +11,11 @@ def audited(database: Database) -> list[tuple[str, str, str]]:
     return [tuple(row) for row in rows(database, "SELECT actor, action, subject FROM audit ORDER BY id DESC")]
 
 
+def changed_here(database: Database) -> list[tuple[str, str]]:
+    """(what, which) of what a console wrote, newest first."""
+    return [each[1:] for each in audited(database) if each[0].startswith("console:")]
+
+
 def on_the_screen(console: Console) -> str:
     """The screen's words, wherever its lines break."""
     return " ".join(console.text.replace("│", " ").replace("▏", " ").split())

@@ -60,7 +60,7 @@ STEPS = (
     Step(
         "The gateway of `trigate demo --tui` comes with two simulated accounts and a key with play money. It is shown\n"
         "once; this session makes its own, so it is closed.",
-        sees=("A key with play money", "c Copy the line", "● up"),
+        sees=("A key with play money", "c Copy the first line", "● up"),
         moves=True,
     ),
     Step(
@@ -94,7 +94,7 @@ STEPS = (
         "`c` sends the first lines to the terminal's clipboard, to be pasted into another terminal. Without that, or\n"
         "a file, it would not close without a question.",
         keys="c",
-        sees=("was sent to the terminal's clipboard",),
+        sees=("Sent to the terminal's clipboard: the exports",),
         pastes=True,
     ),
     Step(

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 
-from admin_tui.actions import Change, Undo
-from admin_tui.screens.forms.changes import tell_done
+from admin_tui.actions import Change
+from admin_tui.screens.forms.changes import save_edit, tell_done
 from admin_tui.screens.forms.pairs import pairs, rates, written_pairs, written_rates
-from admin_tui.widgets.form import Field, Form, Values, changed
+from admin_tui.widgets.form import Field, Form, Values
 from gateway.errors import UsageError
 from gateway.records import Account
 from gateway.settings import program_folder
@@ -119,20 +119,14 @@ def ask_edit_account(console: "ConsoleApp", account: Account) -> None:
         values["cost_prices"] = account.cost_prices if unchanged else _read_costs(text)
         for field, default in (("priority", 0), ("weight", 1)):
             values[field] = default if values[field] is None else values[field]
-        before = {name: getattr(account, name) for name in values}
-        given = changed(before, values)
-        if not given:
-            console.say("Nothing was changed.")
-            return
-        was = AccountChanges(**{name: before[name] for name in given})
-        now_called = values["name"]
-        await console.actions.write(
-            lambda database, actor: accounts.change(database, actor, account.name, AccountChanges(**given))
+        await save_edit(
+            console,
+            account.name,
+            {name: getattr(account, name) for name in values},
+            values,
+            find=accounts.find,
+            change=lambda database, actor, name, given: accounts.change(database, actor, name, AccountChanges(**given)),
         )
-        undo = Undo(
-            lambda database, actor: accounts.change(database, actor, now_called, was), f"{account.name} is as it was."
-        )
-        tell_done(console, f"{now_called} is changed.", undo)
 
     console.push_screen(Form(f"Change {account.name}", fields, save))
 
@@ -177,14 +171,20 @@ def ask_route(console: "ConsoleApp", account: Account) -> None:
             raise UsageError("Which header has that value?")
         if header and not value and header not in account.extra_headers:
             raise UsageError(f"{account.name} sends no header {header}. Its value is needed to add it.")
-        headers = {name: each for name, each in account.extra_headers.items() if name != header}
-        if header and value:
-            headers[header] = value
-        given = AccountChanges(
-            proxy=UNSET if not proxy else None if proxy == "-" else proxy,
-            extra_headers=headers if header else UNSET,
-        )
-        await console.actions.write(lambda database, actor: accounts.change(database, actor, account.name, given))
+
+        def change(database: Database, actor: str) -> Account:
+            # Of this moment: another console may have added one since.
+            others = accounts.find(database, account.name).extra_headers
+            headers = {name: each for name, each in others.items() if name != header}
+            if header and value:
+                headers[header] = value
+            given = AccountChanges(
+                proxy=UNSET if not proxy else None if proxy == "-" else proxy,
+                extra_headers=headers if header else UNSET,
+            )
+            return accounts.change(database, actor, account.name, given)
+
+        await console.actions.write(change)
         # No undo: it would keep what may be a credential.
         tell_done(console, f"{account.name} is changed.")
 

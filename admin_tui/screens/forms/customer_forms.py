@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from textual import on
 from textual.widgets import Input
 
 from admin_tui.actions import Undo
-from admin_tui.screens.forms.changes import for_each, several, tell_done
-from admin_tui.widgets.form import Field, Form, Values, changed
+from admin_tui.screens.forms.changes import save_edit, switch, tell_done
+from admin_tui.screens.forms.limits import spending_limits
+from admin_tui.widgets.form import Field, Form, Values
 from gateway.billing.money import format_usd, parse_usd
 from gateway.errors import OperatorError, UsageError
 from gateway.records import Customer, LedgerEntry
@@ -31,11 +31,11 @@ class AmountForm(Form):
         self._balance_micro = balance_micro
         self._hasty = hasty
 
-    @on(Input.Submitted)
-    def save_at_once(self, event: Input.Submitted) -> None:
+    def go_on(self, line: Input) -> None:
         if self._hasty:
-            event.prevent_default()
             self.action_save()
+        else:
+            super().go_on(line)
 
     def _say(self, field: Field, problem: str) -> None:
         super()._say(field, problem or (self._preview() if field.name == "amount" else ""))
@@ -137,20 +137,16 @@ def ask_edit_customer(console: "ConsoleApp", customer: Customer) -> None:
     before = {field.name: field.value for field in fields}
 
     async def save(values: Values) -> None:
-        given = changed(before, values)
-        if not given:
-            console.say("Nothing was changed.")
-            return
-        now_called = values["name"]
-        was = CustomerChanges(**{field: before[field] for field in given})
-        await console.actions.write(
-            lambda database, actor: customers.change(database, actor, customer.name, CustomerChanges(**given))
+        await save_edit(
+            console,
+            customer.name,
+            before,
+            values,
+            find=customers.find,
+            change=lambda database, actor, name, given: customers.change(
+                database, actor, name, CustomerChanges(**given)
+            ),
         )
-        undo = Undo(
-            lambda database, actor: customers.change(database, actor, now_called, was),
-            f"{customer.name} is as it was.",
-        )
-        tell_done(console, f"{now_called} is changed.", undo)
 
     console.push_screen(Form(f"Change {customer.name}", fields, save))
 
@@ -158,37 +154,18 @@ def ask_edit_customer(console: "ConsoleApp", customer: Customer) -> None:
 async def switch_customers(console: "ConsoleApp", chosen: Sequence[Customer]) -> None:
     """Disable those that are enabled; where none is, enable them."""
     on_ = [customer.name for customer in chosen if customer.enabled]
-    names = on_ or [customer.name for customer in chosen]
-    there, back = (customers.disable, customers.enable) if on_ else (customers.enable, customers.disable)
-    subject, verb = several(names, "customer"), "is" if len(names) == 1 else "are"
-    word, undone = ("disabled", "enabled again") if on_ else ("enabled", "disabled again")
-    await console.actions.run(
-        for_each(names, there),
-        done=f"{subject} {verb} {word}.",
-        undo=Undo(for_each(names, back), f"{subject} {verb} {undone}."),
-    )
+    if on_:
+        words = ("disabled", "enabled again")
+        await switch(console, "customer", on_, customers.disable, customers.enable, words)
+    else:
+        names = [customer.name for customer in chosen]
+        words = ("enabled", "disabled again")
+        await switch(console, "customer", names, customers.enable, customers.disable, words)
 
 
 def _terms(customer: Customer | None) -> list[Field]:
-    return [
-        Field("unlimited", "Unlimited", "bool", customer.unlimited if customer else False, help=_UNLIMITED),
-        Field(
-            "day_limit_micro",
-            "Daily limit",
-            "usd",
-            customer.day_limit_micro if customer else None,
-            check=lambda micro: validate.amount(micro, "daily limit"),
-            help="USD a UTC day; empty is none.",
-        ),
-        Field(
-            "month_limit_micro",
-            "Monthly limit",
-            "usd",
-            customer.month_limit_micro if customer else None,
-            check=lambda micro: validate.amount(micro, "monthly limit"),
-            help="USD a UTC month; empty is none.",
-        ),
-    ]
+    unlimited = Field("unlimited", "Unlimited", "bool", customer.unlimited if customer else False, help=_UNLIMITED)
+    return [unlimited, *spending_limits(customer)]
 
 
 def _topped_up(

@@ -30,6 +30,11 @@ def usd(micro: int | None) -> Decimal | None:
     return None if micro is None else Decimal(micro) / MICRO
 
 
+def file_word(name: str) -> str:
+    """A name as a part of a file's name."""
+    return "".join(each if each.isalnum() or each in "-_." else "-" for each in name)[:60]
+
+
 def ask_export(console: "ConsoleApp", sheet: Sheet, note: str = "") -> None:
     """Asks for format and file, and writes it."""
     name = f"trigate-{sheet.name}-{format.day(console.now())}"

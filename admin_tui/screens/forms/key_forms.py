@@ -9,12 +9,13 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from admin_tui import format
-from admin_tui.actions import Undo
 from admin_tui.screens.customer_facts import Payer
 from admin_tui.screens.forms import typed
-from admin_tui.screens.forms.changes import tell_done
+from admin_tui.screens.forms.changes import save_edit
+from admin_tui.screens.forms.export import file_word
 from admin_tui.screens.forms.how_to_call import lines_for, way_to_call
-from admin_tui.widgets.form import Field, Form, Values, changed
+from admin_tui.screens.forms.limits import spending_limits
+from admin_tui.widgets.form import Field, Form, Values
 from admin_tui.widgets.secret import SecretDialog
 from gateway.billing.money import format_usd
 from gateway.errors import StoreUnavailable, UsageError
@@ -124,18 +125,15 @@ def ask_edit_key(console: "ConsoleApp", key: Key, tiers: Sequence[Tier]) -> None
 
     async def save(values: Values) -> None:
         after = {"name": values["name"], "tier": values["tier"], **_changes(values, console.now(), key)}
-        given = changed(before, after)
-        if not given:
-            console.say("Nothing was changed.")
-            return
-        was = KeyChanges(**{name: before[name] for name in given})
-        await console.actions.write(
-            lambda database, actor: keys.change(database, actor, key.public_id, KeyChanges(**given))
+        await save_edit(
+            console,
+            key.name,
+            before,
+            after,
+            find=keys.find,
+            change=lambda database, actor, name, given: keys.change(database, actor, name, KeyChanges(**given)),
+            handle=key.public_id,
         )
-        undo = Undo(
-            lambda database, actor: keys.change(database, actor, key.public_id, was), f"{key.name} is as it was."
-        )
-        tell_done(console, f"{values['name']} is changed.", undo)
 
     console.push_screen(Form(f"Change {key.name}", fields, save))
 
@@ -178,7 +176,9 @@ def show_secret(console: "ConsoleApp", made: list[Issued]) -> None:
         if advice:
             console.say(advice, "warning")
 
-    dialog = SecretDialog(f"The key {issued.name}", issued.secret, issued.lines, file_name=_file_name(issued.name))
+    dialog = SecretDialog(
+        f"The key {issued.name}", issued.secret, issued.lines, file_name=f"{file_word(issued.name)}.key"
+    )
     console.push_screen(dialog, closed)
 
 
@@ -209,22 +209,11 @@ def _limit_fields(key: Key | None, now_at: int) -> list[Field]:
             help="Empty: the tier's.",
         )
 
-    def money(name: str, label: str, words: str) -> Field:
-        return Field(
-            name,
-            label,
-            "usd",
-            getattr(key, name) if key else None,
-            check=lambda micro: validate.amount(micro, words),
-            help=f"USD a UTC {'day' if name.startswith('day') else 'month'}; empty is none.",
-        )
-
     return [
         number("rpm", "Requests a minute", "Requests per minute"),
         number("tpm", "Tokens a minute", "Tokens per minute"),
         number("concurrency", "Calls at once", "Concurrency"),
-        money("day_limit_micro", "Daily limit", "daily limit"),
-        money("month_limit_micro", "Monthly limit", "monthly limit"),
+        *spending_limits(key),
         Field(
             "expires",
             "Expires",
@@ -287,7 +276,3 @@ def _grace_s(text: str) -> int:
     if seconds > LONGEST_GRACE_S:
         raise UsageError("The old secret works for 90 days at most.")
     return seconds
-
-
-def _file_name(name: str) -> str:
-    return "".join(each if each.isalnum() or each in "-_." else "-" for each in name)[:60] + ".key"

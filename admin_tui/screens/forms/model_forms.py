@@ -105,7 +105,7 @@ def ask_new_model(console: "ConsoleApp", model_id: str = "") -> None:
     fields = [
         Field("id", "Id", value=model_id, required=True, check=lambda text: validate.globs([text], "A model id")),
         Field("vendor", "Vendor", value="local", required=True, help="local: a server of your own."),
-        Field("dialects", "Dialects", value=_DIALECTS, required=True, check=_read_dialects),
+        Field("dialects", "Dialects", value=_DIALECTS, required=True, check=typed.dialects),
         Field("context_tokens", "Context", "int", 32_768, required=True, check=_count, help="Tokens it can read."),
         Field("max_output_tokens", "Answers", "int", 8_192, required=True, check=_count, help="Tokens it can write."),
         Field("input", "Input, $ a million", "usd", check=_amount("input price"), help="Empty: no price yet."),
@@ -116,15 +116,13 @@ def ask_new_model(console: "ConsoleApp", model_id: str = "") -> None:
         input_, output = values.pop("input"), values.pop("output")
         if (input_ is None) != (output is None):
             raise UsageError("A price needs both input and output.")
-        values["dialects"] = list(_read_dialects(values["dialects"]))
+        values["dialects"] = list(typed.dialects(values["dialects"]))
         name = values["id"]
-        await console.actions.write(lambda database, actor: models.add(database, actor, current(database), values))
-        if input_ is not None and output is not None:
-            rates = Rates(input_, output)
-            await console.actions.write(
-                lambda database, actor: models.set_price(database, actor, current(database), name, rates)
-            )
-        advice = "" if input_ is not None else " It has no price yet: p sets one."
+        rates = None if input_ is None or output is None else Rates(input_, output)
+        await console.actions.write(
+            lambda database, actor: models.add(database, actor, current(database), values, rates=rates)
+        )
+        advice = "" if rates else " It has no price yet: p sets one."
         tell_done(console, f"{name} is in the catalog.{advice}")
 
     console.push_screen(Form("New model", fields, save, verb="Add"))
@@ -152,7 +150,3 @@ def _written_variants(price: Price | None) -> str:
 
 def _read_variants(text: str) -> dict[str, int]:
     return pairs(text, factor_bp, _VARIANT_EXAMPLE.split()[0])
-
-
-def _read_dialects(text: str) -> tuple[str, ...]:
-    return validate.dialects(text.replace(",", " ").split())

@@ -2,11 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
-from admin_tui.actions import Undo
-from admin_tui.screens.forms.changes import tell_done
+from admin_tui.screens.forms import typed
+from admin_tui.screens.forms.changes import save_edit
 from admin_tui.screens.forms.pairs import factor_bp, pairs, written_factor, written_pairs
-from admin_tui.widgets.form import Field, Form, Values, changed
+from admin_tui.widgets.form import Field, Form, Values
 from gateway.records import Tier
+from gateway.store.database import Database
 from gateway.store.operators import tiers, validate
 from gateway.store.operators.tiers import POLICIES, TierChanges
 
@@ -31,7 +32,7 @@ _POLICY_EXAMPLE = "claude-haiku-*=race"
 def ask_edit_tier(console: "ConsoleApp", tier: Tier) -> None:
     """Every setting of a tier; u takes the change back."""
     fields = [
-        Field("dialects", "Dialects", value=" ".join(tier.dialects), required=True, check=_read_dialects,
+        Field("dialects", "Dialects", value=" ".join(tier.dialects), required=True, check=typed.dialects,
               help="messages chat responses"),
         Field("models", "Models", "globs", tier.models, required=True, help="Such as claude-*; * is every one."),
         Field("multiplier_bp", "Times list price", value=written_factor(tier.multiplier_bp), required=True,
@@ -51,35 +52,24 @@ def ask_edit_tier(console: "ConsoleApp", tier: Tier) -> None:
     ]  # fmt: skip
 
     async def save(values: Values) -> None:
-        values["dialects"] = _read_dialects(values["dialects"])
+        values["dialects"] = typed.dialects(values["dialects"])
         values["multiplier_bp"] = factor_bp(values["multiplier_bp"])
         values["model_policies"] = _read_policies(values["model_policies"])
         before = {name: getattr(tier, name) for name in values}
-        given = changed(before, values)
-        # The order of patterns decides, and equal dicts may differ in it.
-        if list(values["model_policies"]) != list(tier.model_policies):
-            given["model_policies"] = values["model_policies"]
-        if not given:
-            console.say("Nothing was changed.")
-            return
-        was = TierChanges(**{name: before[name] for name in given})
-        await console.actions.write(
-            lambda database, actor: tiers.change(database, actor, tier.name, TierChanges(**given))
-        )
-        undo = Undo(lambda database, actor: tiers.change(database, actor, tier.name, was), f"{tier.name} is as it was.")
-        tell_done(console, f"The tier {tier.name} is changed.", undo)
+        await save_edit(console, tier.name, before, values, find=tiers.find, change=change_tier)
 
     note = "It holds for the tier's keys at once. A key's own limits win over its tier's."
     console.push_screen(Form(f"Change the tier {tier.name}", fields, save, note=note))
 
 
+def change_tier(database: Database, actor: str, name: str, given: Values) -> Tier:
+    """Sets these fields of a tier."""
+    return tiers.change(database, actor, name, TierChanges(**given))
+
+
 def _limit(name: str, label: str, value: int | None) -> Field:
     return Field(name, label, "int", value, check=lambda number: validate.limit(number, label),
                  help="Of each key; empty: none.")  # fmt: skip
-
-
-def _read_dialects(text: str) -> tuple[str, ...]:
-    return validate.dialects(text.replace(",", " ").split())
 
 
 def _read_policies(text: str) -> dict[str, Any]:

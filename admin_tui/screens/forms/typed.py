@@ -62,6 +62,11 @@ def written_instant(at: int | None) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M" if at % 86_400_000 else "%Y-%m-%d")
 
 
+def dialects(text: str) -> tuple[str, ...]:
+    """At least one, with spaces or commas between them. Raises UsageError."""
+    return validate.dialects(text.replace(",", " ").split())
+
+
 def networks(text: str) -> tuple[str, ...]:
     """Addresses and networks with spaces or commas between them. Raises UsageError."""
     return validate.networks(text.replace(",", " ").split())

@@ -57,7 +57,7 @@ def test_a_hedge_that_is_let_through_fits_into_the_day(costs: list[int], cap: in
     for cost in costs:
         question = Question("model", account_free=True, slot_free=True, estimated_micro=cost)
         if hedging.denied(question, 0.0, AT) is None:
-            hedging.lost(cost, AT)
+            hedging.spent(cost, AT)
             spent += cost
             assert spent <= cap
 

@@ -31,8 +31,6 @@ def gateway(data_dir: Path, keys: Keys) -> Iterator[Gateway]:
     settings = {
         "max_body_bytes": "200000",
         "trusted_proxies": "127.0.0.1",
-        "keepalive_after_s": "0.6",
-        "keepalive_every_s": "0.4",
         "checkpoint_every_s": "0.05",
     }
     with Gateway(data_dir, **settings) as gateway:

@@ -33,7 +33,7 @@ from tests.fakes.verbs import Act, stream
 CUSTOMER = "anybody"
 PLAYED = ("plain", "person", "bytewise", "cut", "ended", "error-midway")
 FAILING = ("invalid", "limited", "overloaded", "unauthorized", "failing", "html")
-SILENCE_S = 0.9
+SILENCE_S = 1.5
 _THOUGHT = ("The weather ", "is a tool away.")
 OWN: dict[str, Act] = {
     "late": PLAIN.but(first_delay=SILENCE_S),

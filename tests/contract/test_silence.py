@@ -1,14 +1,37 @@
 """A model that thinks in silence: the SDKs must read the gateway's keep-alives as if they were not there."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import anthropic
 import openai
 import pytest
 
 from tests.contract.clients import hello, messages_client, openai_client
+from tests.contract.gateway import Gateway
+from tests.contract.house import Keys, furnish
+from tests.contract.upstream import Upstream
 
 SILENT = pytest.mark.parametrize(
     ("script", "text"), [("late", "Good morning, world."), ("pausing", "Good morning.")], ids=["first", "midway"]
 )
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("silence")
+
+
+@pytest.fixture(scope="module")
+def keys(data_dir: Path, upstream: Upstream) -> Keys:
+    return furnish(data_dir, upstream)
+
+
+@pytest.fixture(scope="module")
+def gateway(data_dir: Path, keys: Keys) -> Iterator[Gateway]:
+    """It sends keep-alives soon. No other test's does: a slow machine would see them where none is expected."""
+    with Gateway(data_dir, keepalive_after_s="0.2", keepalive_every_s="0.1", checkpoint_every_s="0.05") as gateway:
+        yield gateway
 
 
 @SILENT

@@ -67,7 +67,7 @@ def key(folder: Path, upstream: Upstream) -> str:
 
 @pytest.fixture(scope="session")
 def gateway(folder: Path, key: str) -> Iterator[Gateway]:
-    with Gateway(folder, keepalive_after_s="0.6", keepalive_every_s="0.4", checkpoint_every_s="0.05") as gateway:
+    with Gateway(folder, keepalive_after_s="1.2", keepalive_every_s="0.5", checkpoint_every_s="0.05") as gateway:
         yield gateway
 
 

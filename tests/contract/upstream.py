@@ -35,8 +35,8 @@ WEATHER = (ToolCall("get_weather", ('{"city":', '"Tokyo"}')), ToolCall("get_weat
 # Long enough for what came before to reach the client; a break in the same packet is a failure before any content.
 PAUSE_S = 0.02
 
-# Half as much again as the gateway under test lets pass before a keep-alive.
-SILENCE_S = 0.9
+# Several times what the gateway of test_silence.py lets pass before a keep-alive.
+SILENCE_S = 0.5
 
 SCRIPTS: dict[str, Act] = {
     "plain": PLAIN,
